@@ -1,0 +1,50 @@
+"""The `lem` command: a click group that imports a command's module only when it is called.
+
+lem generate --model smollm2-135m --prompts validation --mode naked
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+COMMANDS = {
+    "convert": ("lem.convert", "A GGUF, hub or MLX model becomes an MLX folder with provenance."),
+    "generate": ("lem.generate", "Ask a model a prompt set: response JSONL, log, run record."),
+    "score": ("lem.score", "Score the answers to a benchmark, one record an item."),
+    "ingest": ("lem.ingest", "Bring somebody else's results into the same records."),
+    "check": ("lem.checks", "Hold every record against the rules; name file, line and field."),
+    "warehouse": ("lem.warehouse", "Build the tables: records, SQL, Parquet."),
+    "sql": ("lem.sql_command", "Ask the tables a question in SQL."),
+    "doctor": ("lem.doctor", "Compare engine.yaml with what is installed; --pin writes it."),
+}
+
+
+class LazyGroup(click.Group):
+    """Know every command's name and one-line help; import its module on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="lem")
+def main() -> None:
+    """Data-versioned reproducibility for fine-tuned language models.
+
+    Runs in a folder with params.yaml; see README.md. Every command has an example:
+
+        lem generate --help
+    """

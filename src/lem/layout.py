@@ -1,0 +1,92 @@
+"""Where everything lies: the one place that knows a path below `data/` and `reports/`.
+
+layout.responses("baseline", "smollm2-135m", "validation", "naked")
+layout.files("responses")   # every response file, own and imported, sorted
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from lem.errors import LemError
+
+DATA = Path("data")
+REPORTS = Path("reports")
+TABLES = REPORTS / "tables"
+DATABASE = REPORTS / "results.duckdb"
+JOURNALS = Path(".lem/journal")
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+GLOBS = {
+    "responses": ("baseline/*/*.jsonl", "fine-tuned/*/*.jsonl", "answers/*/*.jsonl"),
+    "scores": ("scores/*/*.jsonl",),
+    "runs": ("logs/*.json",),
+    "models": ("baseline/*/model.json", "fine-tuned/*/model.json"),
+    "items": ("items/*.jsonl",),
+    "quarantine": ("quarantine.jsonl",),
+}
+
+
+def files(table: str, data: Path = DATA) -> list[Path]:
+    """Return every file that holds records of `table`, own ones and imported ones, sorted."""
+    roots = [data, *sorted(p for p in (data / "imported").glob("*") if p.is_dir())]
+    return sorted({path for root in roots for glob in GLOBS[table] for path in root.glob(glob)})
+
+
+def confined(name: str, what: str) -> str:
+    """Return `name` when it can be a file name of ours and nothing else.
+
+    Raises LemError for anything with a separator, a leading dot or control characters.
+    """
+    if not NAME.fullmatch(name):
+        raise LemError(
+            f"{what} {name!r}: a name is 1-80 of A-Z a-z 0-9 . _ - and begins with a letter or digit"
+        )
+    return name
+
+
+def model(name: str) -> Path:
+    """Return the folder of a model's weights."""
+    return DATA / "models" / name
+
+
+def adapter(name: str) -> Path:
+    """Return the folder of a fine-tuned model's adapter."""
+    return DATA / "adapters" / name
+
+
+def model_record(role: str, name: str) -> Path:
+    """Return the file of a model's record; it stays when the weights go."""
+    return DATA / role / name / "model.json"
+
+
+def responses(role: str, name: str, prompts: str, mode: str) -> Path:
+    """Return the response file of a model over a prompt set in a mode."""
+    return DATA / role / name / f"{prompts}-{mode}.jsonl"
+
+
+def answers(benchmark: str, name: str) -> Path:
+    """Return the response file of a model over a benchmark's questions."""
+    return DATA / "answers" / benchmark / f"{name}.jsonl"
+
+
+def log(name: str, prompts: str, mode: str, suffix: str) -> Path:
+    """Return the run log: suffix 'log' for people, 'json' for programs."""
+    return DATA / "logs" / f"{name}-{prompts}-{mode}.{suffix}"
+
+
+def scores(benchmark: str, name: str) -> Path:
+    """Return the score records of a model over a benchmark."""
+    return DATA / "scores" / benchmark / f"{name}.jsonl"
+
+
+def benchmark_file(benchmark: str, name: str) -> Path:
+    """Return the benchmark result in the data mapping's own JSON shape."""
+    return DATA / "benchmarks" / f"{benchmark}-{name}.json"
+
+
+def imported(source: str) -> Path:
+    """Return the root of an ingested dump; below it lies the same layout as in `data/`."""
+    return DATA / "imported" / source

