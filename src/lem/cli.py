@@ -11,6 +11,7 @@ import click
 
 COMMANDS = {
     "convert": ("lem.convert", "A GGUF, hub or MLX model becomes an MLX folder with provenance."),
+    "items": ("lem.questions", "A question file becomes item records."),
     "generate": ("lem.generate", "Ask a model a prompt set: response JSONL, log, run record."),
     "score": ("lem.score", "Score the answers to a benchmark, one record an item."),
     "ingest": ("lem.ingest", "Bring somebody else's results into the same records."),

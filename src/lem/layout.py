@@ -31,7 +31,7 @@ GLOBS = {
 
 def files(table: str, data: Path = DATA) -> list[Path]:
     """Return every file that holds records of `table`, own ones and imported ones, sorted."""
-    roots = [data, *sorted(p for p in (data / "imported").glob("*") if p.is_dir())]
+    roots = [data, *sorted(p for p in (data / "imported").glob("*") if NAME.fullmatch(p.name))]
     return sorted({path for root in roots for glob in GLOBS[table] for path in root.glob(glob)})
 
 
@@ -80,6 +80,11 @@ def log(name: str, prompts: str, mode: str, suffix: str) -> Path:
 def scores(benchmark: str, name: str) -> Path:
     """Return the score records of a model over a benchmark."""
     return DATA / "scores" / benchmark / f"{name}.jsonl"
+
+
+def items(benchmark: str) -> Path:
+    """Return the items of an imported benchmark; our own stay in their question files."""
+    return DATA / "items" / f"{benchmark}.jsonl"
 
 
 def benchmark_file(benchmark: str, name: str) -> Path:

@@ -1,0 +1,96 @@
+"""What makes a stage run again besides its inputs: library versions and recipe numbers.
+
+`engine.yaml` holds both, DVC reads it as parameters, and a stage refuses to
+run when it differs from what is installed. A recipe number is raised by hand
+when a stage's output changes; a docstring edit raises nothing and reruns nothing.
+
+    lem doctor --pin
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from lem.errors import LemError
+
+FILE = Path("engine.yaml")
+
+RECIPES = {"items": 1, "convert": 1, "generate": 1, "score": 1, "check": 1, "warehouse": 1}
+
+SHAPED_BY: dict[str, tuple[str, ...]] = {
+    "items": (),
+    "convert": ("gguf", "mlx", "mlx-lm", "numpy", "safetensors", "tokenizers"),
+    "generate": ("mkl", "mlx", "mlx-lm", "tokenizers", "transformers"),
+    "score": (),
+    "check": ("duckdb", "great-expectations"),
+    "warehouse": ("duckdb", "scipy", "statsmodels"),
+}
+"""The libraries that shape each stage's bytes; dvc.yaml lists the same ones (a test holds them together)."""
+
+
+def installed() -> dict[str, Any]:
+    """Return what `engine.yaml` should hold here: {'libraries': {name: version}, 'recipes': {...}}."""
+    names = sorted({name for names in SHAPED_BY.values() for name in names})
+    return {"libraries": {name: _version(name) for name in names}, "recipes": dict(RECIPES)}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def pinned() -> dict[str, Any]:
+    """Return `engine.yaml` as it is; LemError when it is missing or no YAML mapping."""
+    import yaml
+
+    try:
+        tree = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    except FileNotFoundError as err:
+        raise LemError(f"{FILE}: no such file; write it with: lem doctor --pin") from err
+    except yaml.YAMLError as err:
+        raise LemError(f"{FILE}: not YAML: {' '.join(str(err).split())}") from err
+    if not isinstance(tree, dict) or not {"libraries", "recipes"} <= set(tree):
+        raise LemError(f"{FILE}: expected 'libraries' and 'recipes'; write it with: lem doctor --pin")
+    return tree
+
+
+def differences(stages: tuple[str, ...] = tuple(RECIPES)) -> list[str]:
+    """Return one line for each version or recipe in which `engine.yaml` and this machine differ."""
+    pin, here = pinned(), installed()
+    lines = [
+        f"{name}: {FILE} says {pin['libraries'].get(name)}, installed is {here['libraries'][name]}"
+        for name in sorted({name for stage in stages for name in SHAPED_BY[stage]})
+        if _expected_here(name) and str(pin["libraries"].get(name)) != here["libraries"][name]
+    ]
+    return lines + [
+        f"recipe of {stage}: {FILE} says {pin['recipes'].get(stage)}, the code says {RECIPES[stage]}"
+        for stage in stages
+        if pin["recipes"].get(stage) != RECIPES[stage]
+    ]
+
+
+def _expected_here(name: str) -> bool:
+    """MKL is there on Linux x86_64 only; elsewhere its pin is somebody else's."""
+    return name != "mkl" or (sys.platform == "linux" and platform.machine() == "x86_64")
+
+
+def require(stage: str) -> None:
+    """Refuse to run a stage whose engine differs from the pinned one."""
+    if found := differences((stage,)):
+        raise LemError(
+            f"{'; '.join(found)}. Install the pinned versions (make clean, then make), "
+            "or accept these with: lem doctor --pin (the stages they shape run again)"
+        )
+
+
+def describe(stage: str) -> str:
+    """Return the engine of a stage in one line: 'mlx 0.32.4, mlx-lm 0.32.2, recipe 1'."""
+    libraries = installed()["libraries"]
+    parts = [f"{name} {libraries[name]}" for name in SHAPED_BY[stage] if libraries[name]]
+    return ", ".join([*parts, f"recipe {RECIPES[stage]}"])
