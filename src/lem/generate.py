@@ -1,0 +1,337 @@
+"""`lem generate`: ask a model a prompt set in a mode; responses, a log to read, a run record.
+
+Batched, what all prompts share prefilled once, every finished answer journaled:
+a killed run goes on where it stopped, and after an edit only the prompts whose
+text as sent has changed are asked again.
+
+    lem generate --model smollm2-135m --prompts validation --mode sandwich
+    lem generate --model smollm2-135m --ask "What is the capital of France?"
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lem import convert, engine, layout, params, questions
+from lem.errors import LemError
+from lem.journal import Journal
+from lem.prompts import Prompt, messages, render, split_reasoning
+from lem.records import (
+    MODES,
+    Response,
+    Run,
+    read_json,
+    read_jsonl,
+    settings_sha,
+    sha256,
+    write_json,
+    write_jsonl,
+    write_whole,
+)
+
+PREVIEW = 200  # characters of an answer in the log
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prompt as it will be sent, and the key of its answer."""
+
+    prompt: Prompt
+    sample: int
+    text: str
+    tokens: list[int]
+    prompt_sha: str
+    key: str
+
+
+@click.command()
+@click.option("--model", "name", required=True, help="A model of params.yaml.")
+@click.option("--prompts", "prompt_set", help="A prompt set or a benchmark of params.yaml.")
+@click.option("--ask", help="One prompt typed here: prints the answer, writes nothing.")
+@click.option(
+    "--mode", type=click.Choice(MODES), default="naked", show_default=True, help="How it is wrapped."
+)
+@click.option("--max-tokens", type=click.IntRange(1), help="Most tokens an answer may have.")
+@click.option("--temperature", type=click.FloatRange(0), help="0 is greedy.")
+@click.option(
+    "--top-p", type=click.FloatRange(0, 1, min_open=True), help="Nucleus sampling, with a temperature."
+)
+@click.option("--seed", type=int, help="Seed of the draws, with a temperature.")
+@click.option("--samples", type=click.IntRange(1), help="Answers to draw for each prompt.")
+@click.option("--batch-size", type=click.IntRange(1), help="Sequences decoded together.")
+def command(name: str, prompt_set: str | None, ask: str | None, mode: str, **given: Any) -> None:  # noqa: ANN401
+    """Ask a model a prompt set: responses as JSONL, a log, a run record.
+
+    Settings not given come from `defaults` in params.yaml.
+
+    \b
+    Example:
+        lem generate --model smollm2-135m --prompts validation --mode sandwich
+        lem generate --model smollm2-135m --ask "What is the capital of France?"
+    """
+    engine.require("generate")
+    if (prompt_set is None) == (ask is None):
+        raise LemError("say what to ask: --prompts NAME (from params.yaml) or --ask 'a question'")
+    study = params.load()
+    chosen = {key: value for key, value in given.items() if value is not None}
+    settings = dataclasses.replace(study.defaults, **chosen)
+    if ask is not None:
+        return answer_one(study, study.model(name), ask, mode, settings)
+    Asking(study, study.model(name), study.prompt_set(str(prompt_set)), mode, settings).run()
+    return None
+
+
+def answer_one(
+    study: params.Study, spec: params.ModelSpec, text: str, mode: str, settings: params.Defaults
+) -> None:
+    """Print the answers to one prompt."""
+    from lem import mlx_runtime
+
+    kernel = None if mode == "naked" else questions.kernel()
+    loaded = mlx_runtime.load(*weights(study, spec), memory=study.memory)
+    sent = render(loaded.tokenizer, messages(mode, kernel, text))
+    tokens = [mlx_runtime.encode(loaded.tokenizer, sent)] * settings.samples
+    seeds = [draw_seed(settings.seed, sha256(sent), sample) for sample in range(settings.samples)]
+    for done in mlx_runtime.generate(loaded, tokens, sampling(settings), seeds):
+        click.echo(split_reasoning(done.text)[1])
+
+
+def weights(study: params.Study, spec: params.ModelSpec) -> tuple[Path, Path | None]:
+    """Return (folder of the base's weights, folder of the adapter or None) of a model."""
+    base = spec
+    while base.tune:
+        base = study.model(base.tune)
+    return layout.model(base.name), layout.adapter(spec.name) if spec.tune else None
+
+
+def sampling(settings: params.Defaults) -> Any:  # noqa: ANN401 (imported late)
+    """Return the runtime's sampling settings."""
+    from lem.mlx_runtime import Sampling
+
+    return Sampling(settings.max_tokens, settings.temperature, settings.top_p, settings.batch_size)
+
+
+def draw_seed(seed: int, prompt_sha: str, sample: int) -> int:
+    """Return the seed of one answer's draws (63 bits), its own for each prompt and sample."""
+    return int(sha256(f"{seed} {prompt_sha} {sample}")[:16], 16) >> 1
+
+
+class Asking:
+    """One model over one prompt set in one mode: what is known, what is missing, what is written."""
+
+    def __init__(
+        self,
+        study: params.Study,
+        spec: params.ModelSpec,
+        prompt_set: params.PromptSpec | params.BenchmarkSpec,
+        mode: str,
+        settings: params.Defaults,
+    ) -> None:
+        from lem import mlx_runtime
+
+        self.study, self.spec, self.set, self.mode, self.settings = study, spec, prompt_set, mode, settings
+        self.prompts = questions.prompts(prompt_set)
+        self.shots = prompt_set.shots if isinstance(prompt_set, params.BenchmarkSpec) else ()
+        self.kernel = None if mode == "naked" else questions.kernel()
+        folder, adapter = weights(study, spec)
+        self.tokenizer = mlx_runtime.load_tokenizer(folder)
+        self.identity = self._identity(convert.weights_sha(folder), adapter)
+        self.run_settings_sha = settings_sha(self.identity)
+        self.questions = [self._question(p, s) for p in self.prompts for s in range(settings.samples)]
+        self.prompt_set_sha = settings_sha({q.key: [q.prompt.id, q.sample] for q in self.questions})
+        self.run_id = settings_sha({**self.identity, "prompts": self.prompt_set_sha})[:16]
+
+    def _identity(self, weights_sha: str, adapter: Path | None) -> dict[str, Any]:
+        """Return everything that shapes an answer except the prompt itself."""
+        from lem import mlx_runtime
+
+        greedy = self.settings.temperature == 0
+        return {
+            "model": self.spec.name,
+            "mode": self.mode,
+            "kernel_sha": settings_sha(dataclasses.asdict(self.kernel)) if self.kernel else None,
+            "template": self.tokenizer.chat_template,
+            "weights_sha": weights_sha,
+            "adapter_sha": convert.file_sha(adapter / "adapters.safetensors") if adapter else None,
+            "temperature": self.settings.temperature,
+            "top_p": None if greedy else self.settings.top_p,
+            "max_tokens": self.settings.max_tokens,
+            "samples": self.settings.samples,
+            "batch_size": self.settings.batch_size,
+            "seed": None if greedy else self.settings.seed,
+            "engine": engine.describe("generate"),
+            "device": mlx_runtime.device(self.study.memory),
+            "blas": mlx_runtime.blas(),
+        }
+
+    def _question(self, prompt: Prompt, sample: int) -> Question:
+        from lem import mlx_runtime
+
+        text = render(self.tokenizer, messages(self.mode, self.kernel, prompt.text, self.shots))
+        sha = sha256(text)
+        key = settings_sha({"settings": self.run_settings_sha, "prompt": sha, "sample": sample})
+        return Question(prompt, sample, text, mlx_runtime.encode(self.tokenizer, text), sha, key)
+
+    def paths(self) -> tuple[Path, Path, Path]:
+        """Return the files this writes: responses, log, run record."""
+        name, prompt_set, mode = self.spec.name, self.set.name, self.mode
+        responses = (
+            layout.answers(prompt_set, name)
+            if isinstance(self.set, params.BenchmarkSpec)
+            else layout.responses(self.spec.role, name, prompt_set, mode)
+        )
+        return (
+            responses,
+            layout.log(name, prompt_set, mode, "log"),
+            layout.log(name, prompt_set, mode, "json"),
+        )
+
+    def run(self) -> None:
+        """Ask what is not known yet and write the three files, each whole or not at all."""
+        responses, log_file, run_file = self.paths()
+        log = Log(len(self.questions))
+        log.line(f"Loaded {len(self.prompts)} seeds")
+        began, started = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
+        with Journal(
+            layout.JOURNALS / f"generate-{self.spec.name}-{self.set.name}-{self.mode}.jsonl"
+        ) as journal:
+            known = self._known(responses, run_file) | self._journaled(journal)
+            missing = [q for q in self.questions if q.key not in known]
+            for question in self.questions:
+                if question.key in known:
+                    log.answer(known[question.key])
+            for question, response in self._ask(missing, log):
+                journal.add(question.key, dataclasses.asdict(response))
+                known[question.key] = response
+                log.answer(response)
+            rows = [known[q.key] for q in self.questions]
+            log.line(f"\nDone. {len(rows)} responses saved to {responses}")
+            write_whole(log_file, log.text)
+            write_json(run_file, self._record(rows, missing, started, time.perf_counter() - began))
+            write_jsonl(responses, rows)
+            journal.delete()
+
+    def _known(self, responses: Path, run_file: Path) -> dict[str, Response]:
+        """Return the answers of the last run that still hold: same settings, same prompt as sent."""
+        if not (responses.is_file() and run_file.is_file()):
+            return {}
+        try:
+            if read_json(run_file, Run).settings_sha != self.run_settings_sha:
+                return {}
+            last = {(r.prompt_sha, r.sample): r for r in read_jsonl(responses, Response)}
+        except LemError:
+            return {}  # a damaged file is asked again, whole
+        return {
+            q.key: self._own(q, last[q.prompt_sha, q.sample])
+            for q in self.questions
+            if (q.prompt_sha, q.sample) in last
+        }
+
+    def _journaled(self, journal: Journal) -> dict[str, Response]:
+        wanted = {q.key: q for q in self.questions}
+        return {k: self._own(wanted[k], Response(**row)) for k, row in journal.done.items() if k in wanted}
+
+    def _own(self, question: Question, response: Response) -> Response:
+        """Return a kept answer as part of this run; its id and the run's may have changed, its text not."""
+        return dataclasses.replace(response, run_id=self.run_id, seed_id=question.prompt.id)
+
+    def _ask(self, missing: list[Question], log: Log) -> Iterator[tuple[Question, Response]]:
+        from lem import mlx_runtime
+
+        if not missing:
+            return
+        if len(missing) < len(self.questions):
+            log.line(f"Keeping {len(self.questions) - len(missing)} answers, {len(missing)} to ask")
+        log.line(f"Loading model: {self.spec.name}")
+        loaded = mlx_runtime.load(*weights(self.study, self.spec), memory=self.study.memory)
+        log.line(
+            f"Model loaded on {loaded.device} (BLAS: {loaded.blas}). "
+            f"Running {self.mode.upper()} {self.set.name}...\n"
+        )
+        seeds = [draw_seed(self.settings.seed, q.prompt_sha, q.sample) for q in missing]
+        tokens = [q.tokens for q in missing]
+        for done in mlx_runtime.generate(loaded, tokens, sampling(self.settings), seeds):
+            question = missing[done.index]
+            yield question, self._response(question, done)
+
+    def _response(self, question: Question, done: Any) -> Response:  # noqa: ANN401
+        reasoning, answer = split_reasoning(done.text)
+        return Response(
+            seed_id=question.prompt.id,
+            prompt=question.prompt.text,
+            response=answer,
+            gen_time=round(done.gen_time, 2),
+            chars=len(answer),
+            mode=self.mode,
+            model=self.spec.name,
+            prompts=self.set.name,
+            prompt_sha=question.prompt_sha,
+            run_id=self.run_id,
+            sample=question.sample,
+            tokens=done.tokens,
+            finish_reason=done.finish_reason,
+            batch_size=done.batch_size,
+            reasoning=reasoning,
+            reasoning_chars=None if reasoning is None else len(reasoning),
+        )
+
+    def _record(self, rows: list[Response], asked: list[Question], started: str, seconds: float) -> Run:
+        fresh = {(q.prompt.id, q.sample) for q in asked}
+        tokens = sum(r.tokens or 0 for r in rows if (r.seed_id, r.sample) in fresh)
+        return Run(
+            run_id=self.run_id,
+            source="own",
+            prompts=self.set.name,
+            prompt_set_sha=self.prompt_set_sha,
+            settings_sha=self.run_settings_sha,
+            **self.identity,
+            started=started,
+            wall_seconds=round(seconds, 2),
+            responses=len(rows),
+            tokens=sum(r.tokens or 0 for r in rows),
+            tokens_per_second=round(tokens / seconds, 1) if tokens else None,
+            git_revision=git_revision(),
+        )
+
+
+class Log:
+    """The run log in the form of the LEM validation logs: shown as it grows, written whole at the end."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.count, self.text = total, 0, ""
+
+    def line(self, text: str) -> None:
+        """Add a line, and show it."""
+        self.text += text + "\n"
+        click.echo(text)
+
+    def answer(self, response: Response) -> None:
+        """Add `[i/40] SEED | N chars | T.Ts` and the preview below it."""
+        self.count += 1
+        seconds = f"{response.gen_time:.1f}s" if response.gen_time is not None else "-"
+        self.line(f"[{self.count}/{self.total}] {response.seed_id} | {response.chars} chars | {seconds}")
+        preview = response.response[:PREVIEW] + ("..." if response.chars > PREVIEW else "")
+        self.line(f"  >> {preview}")
+
+
+def git_revision() -> str | None:
+    """Return the commit this folder stands on, with '+' behind it where files differ; None outside git."""
+    try:
+        status = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return None
+    return status.stdout.strip() or None

@@ -1,0 +1,68 @@
+"""Finished items of a long stage, on disk before they are counted, so that a kill loses nothing.
+
+Each line is keyed by everything that shaped it (settings, prompt, sample), is
+flushed and fsynced, and is found again by the next start of the stage whatever
+happened to the process. Other settings have other keys and are never mixed in.
+
+    with Journal(Path(".lem/journal/generate-m.jsonl")) as journal:
+        if key not in journal.done:
+            journal.add(key, {"response": "..."})
+    # and after the stage's own file is written whole: journal.delete()
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from lem.errors import LemError
+
+
+class Journal:
+    """An append-only file of {key, record} lines, held by one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.done: dict[str, dict[str, Any]] = {}
+
+    def __enter__(self) -> Self:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self.path.open("a+b")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as err:
+            self._file.close()
+            raise LemError(f"{self.path}: another process is at this very stage; wait for it to end") from err
+        self.done = self._recover()
+        return self
+
+    def _recover(self) -> dict[str, dict[str, Any]]:
+        """Read whole lines; cut off a last one that a kill left torn."""
+        self._file.seek(0)
+        content = self._file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            self._file.truncate(len(whole))
+        entries = (json.loads(line) for line in whole.splitlines())
+        return {entry["key"]: entry["record"] for entry in entries}
+
+    def add(self, key: str, record: dict[str, Any]) -> None:
+        """Keep one finished item; it is on disk when this returns."""
+        line = json.dumps({"key": key, "record": record}, ensure_ascii=False) + "\n"
+        self._file.write(line.encode())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.done[key] = record
+
+    def delete(self) -> None:
+        """Remove the journal: the stage's own file now holds everything."""
+        self.path.unlink(missing_ok=True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()

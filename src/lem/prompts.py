@@ -1,0 +1,101 @@
+"""What a model is asked: prompt sets, the four ways to wrap a prompt, and splitting off reasoning. Pure.
+
+    messages("sandwich", kernel, "How do I ...?")
+    split_reasoning("<think>so</think>Yes.")      # ('so', 'Yes.')
+
+The modes are those of the LEM format test: *naked* (the prompt alone),
+*system* (the kernel as system message), *kernel-only* (kernel, then prompt)
+and *sandwich* (kernel, prompt, signature).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lem.errors import LemError
+
+Message = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One question of a prompt set."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A worked example that stands before the question."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The kernel's text and the closing line of a sandwich."""
+
+    text: str
+    signature: str
+
+
+def messages(mode: str, kernel: Kernel | None, prompt: str, shots: Sequence[Shot] = ()) -> list[Message]:
+    """Return the chat messages of a prompt in a mode; every mode but naked needs the kernel.
+
+    shots: worked examples, given as earlier turns of the conversation.
+    """
+    before = [turn for shot in shots for turn in (_user(shot.question), _assistant(shot.answer))]
+    if mode == "naked":
+        return [*before, _user(prompt)]
+    if kernel is None:
+        raise LemError(f"mode {mode} needs kernel/lek-1-kernel.txt and kernel/signature.txt")
+    if mode == "system":
+        return [{"role": "system", "content": kernel.text}, *before, _user(prompt)]
+    parts = [kernel.text, prompt] + ([kernel.signature] if mode == "sandwich" else [])
+    return [*before, _user("\n\n".join(parts))]
+
+
+def _user(text: str) -> Message:
+    return {"role": "user", "content": text}
+
+
+def _assistant(text: str) -> Message:
+    return {"role": "assistant", "content": text}
+
+
+def render(tokenizer: Any, turns: list[Message]) -> str:  # noqa: ANN401 (a Hugging Face tokenizer)
+    """Return the text as it is sent: the model's chat template, or plain text where it has none."""
+    if tokenizer.chat_template is None:
+        return "\n\n".join(turn["content"] for turn in turns) + "\n\n"
+    text: str = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+    return text
+
+
+REASONING = (
+    re.compile(r"^\s*<think>(?P<reasoning>.*?)(?:</think>|\Z)(?P<rest>.*)\Z", re.DOTALL),
+    re.compile(
+        r"^\s*(?:<\|start\|>assistant)?<\|channel\|>analysis<\|message\|>(?P<reasoning>.*?)"
+        r"(?:<\|end\|>|(?=<\|start\|>)|(?=<\|channel\|>)|\Z)(?P<rest>.*)\Z",
+        re.DOTALL,
+    ),
+)
+CHANNEL_MARKS = re.compile(
+    r"^\s*(?:<\|start\|>assistant)?<\|channel\|>final<\|message\|>|<\|(?:return|end)\|>\s*\Z"
+)
+
+
+def split_reasoning(text: str) -> tuple[str | None, str]:
+    """Return (reasoning, answer); reasoning is None where the model marked none.
+
+    Reads `<think>...</think>` and the analysis/final channels of gpt-oss. A
+    reasoning that was cut off leaves an empty answer: none was given.
+    """
+    for pattern in REASONING:
+        if found := pattern.match(text):
+            return found["reasoning"].strip(), CHANNEL_MARKS.sub("", found["rest"]).strip()
+    return None, CHANNEL_MARKS.sub("", text).strip()
