@@ -1,0 +1,17 @@
+-- one row a model variant and published metric: rates in percent, judged scores in points
+with measurements as (
+    select *, if(metric = 'exact_match', benchmark, metric) as published_metric, if(unit = 'rate', 100, 1) as factor
+    from measurements
+    where benchmark is not null and filter <> 'strict'
+),
+final as (
+    select
+        source, model, published_metric as metric, n,
+        round(value * factor, 10) as value,
+        round(low * factor, 10) as low,
+        round(high * factor, 10) as high,
+        unscored,
+        if(unit = 'rate', 'percent', unit) as unit
+    from measurements
+)
+select * from final

@@ -1,0 +1,3 @@
+-- one row a question of a benchmark
+select source, benchmark, item_id, question, gold, cluster, category, sha
+from raw_items

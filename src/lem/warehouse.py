@@ -1,0 +1,202 @@
+"""`lem warehouse`: records become tables, tables become Parquet. Raw, staging, marts, derived.
+
+Raw tables are the record files with the columns of their class; staging views
+rename; marts join; `measurements` is what stats.py computes; the views behind
+it are what people read. Same rows, same bytes.
+
+    lem warehouse && lem sql "select * from summary"
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lem import engine, layout, metrics, records, stats
+from lem.errors import LemError
+from lem.records import write_json
+
+if TYPE_CHECKING:
+    import duckdb
+
+RAW: dict[str, type] = {
+    "responses": records.Response,
+    "scores": records.Score,
+    "runs": records.Run,
+    "models": records.Model,
+    "items": records.Item,
+}
+TYPES = {str: "varchar", int: "bigint", float: "double", bool: "boolean"}
+MEASURES = ("source", "model", "prompts", "benchmark", "mode", "metric", "regime", "filter", "scorer")
+TABLES = (*RAW, "measurements", "summary", "variant_detail")
+LARGEST_RECORD = 2**28  # bytes of one record as JSON
+
+
+@click.command()
+def command() -> None:
+    """Build the tables from the records: reports/tables/*.parquet.
+
+    \b
+    Example:
+        lem warehouse && lem sql "select * from summary"
+    """
+    from lem import checks
+
+    engine.require("warehouse")
+    con = build()
+    if broken := checks.check_tables(con, TABLES):
+        raise LemError(
+            "\n".join(["the finished tables break rules; nothing was written:", *map(str, broken)])
+        )
+    counts = export(con, layout.TABLES)
+    export_database(counts, layout.DATABASE)
+    write_json(layout.DATA / "benchmarks" / "summary.json", overview(con))
+    write_json(layout.REPORTS / "plots" / "accuracy.json", accuracies(con))
+    for table, rows in counts.items():
+        click.echo(f"{table}\t{rows} rows")
+
+
+def build() -> duckdb.DuckDBPyConnection:
+    """Return a connection holding every table, raw to derived.
+
+    One thread: sums of doubles in another order would be other bytes.
+    """
+    import duckdb
+
+    con = duckdb.connect(":memory:", config={"threads": 1})
+    for table, cls in RAW.items():
+        load_raw(con, table, cls)
+    run_floor(con, "staging", "view")
+    run_floor(con, "marts", "table")
+    derive(con)
+    run_floor(con, "derived", "table")
+    nothing_lost(con)
+    return con
+
+
+def load_raw(con: duckdb.DuckDBPyConnection, table: str, cls: type) -> None:
+    """Create raw_<table> from its record files with the columns of its class."""
+    columns = {name: TYPES[scalar] for name, (scalar, _) in records.fields(cls).items()}
+    shape = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+    con.execute(f"create table raw_{table} ({shape})")
+    if paths := [str(path) for path in layout.files(table)]:
+        kind = "newline_delimited" if paths[0].endswith(".jsonl") else "unstructured"
+        con.execute(
+            f"insert into raw_{table} by name select * from read_json("
+            f"$paths, columns = $columns, format = '{kind}', maximum_object_size = {LARGEST_RECORD})",
+            {"paths": paths, "columns": columns},
+        )
+        fill_defaults(con, table, cls)
+
+
+def fill_defaults(con: duckdb.DuckDBPyConnection, table: str, cls: type) -> None:
+    """Give fields that a file leaves out the default of their class, as the reader does."""
+    for field in dataclasses.fields(cls):
+        if field.default not in (dataclasses.MISSING, None):
+            con.execute(
+                f'update raw_{table} set "{field.name}" = ? where "{field.name}" is null', [field.default]
+            )
+
+
+def run_floor(con: duckdb.DuckDBPyConnection, floor: str, kind: str) -> None:
+    """Create one view or table for each SQL file of a floor, named as the file."""
+    for file in sorted(files("lem").joinpath("sql", floor).iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".sql"):
+            con.execute(f"create {kind} {file.name.removesuffix('.sql')} as {file.read_text()}")
+
+
+def derive(con: duckdb.DuckDBPyConnection) -> None:
+    """Create `measurements`: one estimate for each group of `samples`."""
+    con.execute(
+        f"create table measurements ({', '.join(f'{name} varchar' for name in MEASURES)}, unit varchar, "
+        "n bigint, unscored bigint, value double, stderr double, low double, high double, "
+        "method varchar, higher_is_better boolean)"
+    )
+    select = f"select {', '.join(MEASURES)}, unscored, sample_values from samples order by all"
+    rows = [measurement(row) for row in con.execute(select).fetchall()]
+    if rows:
+        con.executemany(f"insert into measurements values ({', '.join('?' * len(rows[0]))})", rows)
+
+
+def measurement(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a row of `measurements` from a row of `samples`."""
+    *key, unscored, values = row
+    metric = metrics.metric(key[MEASURES.index("metric")])
+    estimate = stats.rate(int(sum(values)), len(values)) if metric.is_rate else stats.mean(values)
+    interval = (estimate.value, estimate.stderr, estimate.low, estimate.high, estimate.method)
+    return (*key, metric.unit, estimate.n, unscored, *interval, metric.higher_is_better)
+
+
+def nothing_lost(con: duckdb.DuckDBPyConnection) -> None:
+    """Stop when a mart has more or fewer rows than were read: a join lost or doubled some."""
+    for table in RAW:
+        before, after = (count(con, name) for name in (f"raw_{table}", table))
+        if before != after:
+            raise LemError(
+                f"{table}: {before} rows were read, {after} came out; is a model or an item there twice?"
+            )
+
+
+def count(con: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Return the number of rows of a table."""
+    found = con.execute(f"select count(*) from {table}").fetchone()
+    return int(found[0]) if found else 0
+
+
+def export(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
+    """Write each table as Parquet, whole or not at all; return {table: rows}.
+
+    Each file is replaced by rename and files of tables that are no more are removed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for table in TABLES:
+        aside = folder / f".{table}.{os.getpid()}"
+        con.execute(
+            f"copy (select * from {table} order by all) to '{aside}' (format parquet, compression zstd)"
+        )
+        aside.replace(folder / f"{table}.parquet")
+    for stale in set(folder.glob("*.parquet")) - {folder / f"{table}.parquet" for table in TABLES}:
+        stale.unlink()
+    return {table: count(con, table) for table in TABLES}
+
+
+def export_database(tables: dict[str, int], path: Path) -> None:
+    """Write the same tables as one DuckDB file for other programs, replaced by rename."""
+    import duckdb
+
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with duckdb.connect(str(aside)) as con:
+        for table in tables:
+            con.execute(f"create table {table} as from '{layout.TABLES / table}.parquet'")
+    shutil.move(aside, path)
+
+
+def overview(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Return data/benchmarks/summary.json in the data mapping's shape: percent, and seconds under speed."""
+    result: dict[str, dict[str, float]] = {}
+    for row in accuracies(con):
+        result.setdefault(row["benchmark"], {})[row["model"]] = row["percent"]
+    speed = con.execute(
+        "select prompts, model, round(avg(gen_seconds), 2) from responses "
+        "where source = 'own' and gen_seconds is not null and prompts in (select benchmark from scores) "
+        "group by all order by all"
+    ).fetchall()
+    result["speed"] = {f"{prompts}_{model}": seconds for prompts, model, seconds in speed}
+    return result
+
+
+def accuracies(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Return the study's own benchmark rates in percent, one row a benchmark and model."""
+    rows = con.execute(
+        "select metric, model, round(value, 1), round(low, 1), round(high, 1), n from variant_detail "
+        "where source = 'own' and unit = 'percent' and n > 0 order by all"
+    ).fetchall()
+    return [
+        dict(zip(("benchmark", "model", "percent", "low", "high", "n"), row, strict=True)) for row in rows
+    ]
