@@ -1,0 +1,206 @@
+"""Foreign text, line by line: strict UTF-8, strict JSON, and a Fault for whatever is not.
+
+Also the small readers of a row's fields that every kind of dump shares.
+
+    for line in read_lines(Path("raw/gsm8k.jsonl"), "gsm8k.jsonl"):
+        try:
+            question = stated(line.row(), "question")
+        except Fault as fault:
+            print(line.number, fault, line.text)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+from lem.records import R, dumps, problem, sha256
+
+LINE_LIMIT = 20_000_000  # bytes; a longer line is quarantined unread
+TEXT_KEPT = 2_000  # characters of it that the quarantine keeps
+AMOUNT_LIMIT = 2**53  # of seconds, tokens: what float and integer columns hold alike
+
+
+class Fault(Exception):
+    """Why one foreign row cannot be imported."""
+
+
+class Row(Protocol):
+    """Where a foreign row stands and how the quarantine keeps it."""
+
+    @property
+    def file(self) -> str: ...
+    @property
+    def number(self) -> int | None: ...
+    @property
+    def text(self) -> str: ...
+
+
+class Object(dict[str, Any]):
+    """A JSON object in which the first of a repeated key counts and the others are not lost."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__()
+        self.repeated: list[tuple[str, Any]] = []
+        for key, value in pairs:
+            if key in self:
+                self.repeated.append((key, value))
+            else:
+                self[key] = value
+
+
+def parse(text: str, constant: Callable[[str], object] = float) -> object:
+    """Return a JSON text's value; `constant` is called for NaN and the infinities.
+
+    Raises Fault. Its words name no position: that differs between Python
+    versions, and the quarantine must not.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=Object, parse_constant=constant)
+    except (ValueError, RecursionError) as err:
+        raise Fault("not JSON") from err
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise Fault(f"{name} is not a number")
+
+
+def decode(raw: bytes) -> str:
+    """Return bytes as strict UTF-8 text; raises Fault."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as err:
+        raise Fault(f"not UTF-8: {err.reason} at byte {err.start + 1}") from err
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a JSONL file, its end included; `raw` is cut off when `length` passes the limit."""
+
+    file: str
+    number: int | None
+    raw: bytes
+    length: int  # bytes
+
+    @property
+    def sha(self) -> str:
+        """The sha256 of the line without its end."""
+        return sha256(self.raw.rstrip(b"\r\n"))
+
+    @property
+    def text(self) -> str:
+        """The line as the quarantine keeps it: bytes that are no UTF-8 as \\x.., a long line shortened."""
+        if self.length <= LINE_LIMIT:
+            return self.raw.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+        return shortened(
+            self.raw[: 4 * TEXT_KEPT].decode("utf-8", "backslashreplace"), f"{self.length} bytes"
+        )
+
+    def row(self) -> dict[str, Any]:
+        """Return the line's JSON object; raises Fault."""
+        if self.length > LINE_LIMIT:
+            raise Fault(f"line of {self.length} bytes; the limit is {LINE_LIMIT}")
+        if not self.raw.strip():
+            raise Fault("blank line")
+        value = parse(decode(self.raw), _no_constant)
+        if not isinstance(value, Object):
+            raise Fault(f"expected an object, found {type(value).__name__}")
+        if value.repeated:
+            raise Fault(f"key {value.repeated[0][0]!r:.80} stands twice")
+        return value
+
+
+def as_text(value: object) -> str:
+    """Return a JSON value as the quarantine keeps it: long ones shortened."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "[nested too deeply to write down]"
+    return text if len(text) <= LINE_LIMIT else shortened(text, f"{len(text)} characters")
+
+
+def shortened(text: str, length: str) -> str:
+    """Return the first 2000 characters with a note of the whole length."""
+    return f"{text[:TEXT_KEPT]} [the first {TEXT_KEPT} characters of {length}]"
+
+
+def read_lines(path: Path, file: str) -> Iterator[Line]:
+    """Yield the lines of a file in bounded memory; blank lines at its end are no lines."""
+    blank = number = 0
+    with path.open("rb") as lines:
+        while raw := lines.readline(LINE_LIMIT + 1):
+            number += 1
+            length = len(raw)
+            if length > LINE_LIMIT:
+                length += 0 if raw.endswith(b"\n") else _rest(lines.readline)
+            elif not raw.strip():
+                blank += 1
+                continue
+            yield from (Line(file, n, b"", 0) for n in range(number - blank, number))
+            blank = 0
+            yield Line(file, number, raw, length)
+
+
+def _rest(readline: Callable[[int], bytes]) -> int:
+    length = 0
+    while more := readline(1 << 20):
+        length += len(more)
+        if more.endswith(b"\n"):
+            break
+    return length
+
+
+def fitting(record: R) -> R:
+    """Return the record when it can be written and read back; raises Fault naming the field."""
+    if wrong := problem(type(record), dataclasses.asdict(record)):
+        raise Fault(f"{wrong[0]} {wrong[1]}")
+    try:
+        dumps(record).encode()
+        json.dumps(dataclasses.asdict(record), allow_nan=False)
+    except UnicodeEncodeError as err:
+        raise Fault("half of a surrogate pair: not Unicode text") from err
+    except ValueError as err:
+        raise Fault("NaN or Infinity is not a number") from err
+    return record
+
+
+def printable(text: str) -> str:
+    """Return text that UTF-8 can hold: halves of surrogate pairs are written as \\ud..., not dropped."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def first(row: dict[str, Any], *names: str) -> Any:  # noqa: ANN401 (a foreign value; `fitting` checks it)
+    """Return the first of the named fields that is there and not null, or None."""
+    return next((row[name] for name in names if row.get(name) is not None), None)
+
+
+def stated(row: dict[str, Any], *names: str) -> Any:  # noqa: ANN401
+    """Return what `first` finds; raises Fault when it is nothing or blank."""
+    value = first(row, *names)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise Fault(f"no {' or '.join(names)}")
+    return value
+
+
+def number(key: str, value: object) -> float:
+    """Return a JSON number or boolean as a finite float; raises Fault."""
+    if not isinstance(value, int | float):
+        raise Fault(f"{key!r:.80}: expected a number, found {type(value).__name__}")
+    if not abs(value) <= sys.float_info.max:
+        raise Fault(f"{key!r:.80}: NaN, Infinity or beyond any float")
+    return float(value)
+
+
+def amount(row: dict[str, Any], *names: str) -> float | None:
+    """Return the first of the named fields as a float, not negative; null when none is there."""
+    value = first(row, *names)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not 0 <= number(names[0], value) < AMOUNT_LIMIT:
+        raise Fault(f"{' or '.join(names)} {value} is no amount")
+    return float(value)
