@@ -9,7 +9,7 @@ SUMMARY := select model, prompts, mode, metric, filter, n, unscored, round(value
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help repro fresh test lint bench lock clean
+.PHONY: help repro fresh test lint bench docs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ lint: $(READY)  ## ruff and mypy --strict
 
 bench: $(READY)  ## speed, side by side with what one would run instead; writes reports/bench.json
 	python -m benches
+
+docs: $(READY)  ## write the computed parts of README.md
+	python tools/readme.py
 
 lock: $(READY)  ## resolve the locks anew from pyproject.toml
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

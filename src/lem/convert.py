@@ -20,7 +20,7 @@ import click
 
 from lem import engine, layout, params
 from lem.errors import LemError
-from lem.records import Model, sha256, write_json, write_whole
+from lem.records import Model, missing, sha256, write_json, write_whole
 
 DTYPES = ("float32", "float16", "bfloat16")
 PROVENANCE = "provenance.json"
@@ -129,19 +129,19 @@ def convert(
     """Write the MLX folder whole or not at all; return its provenance.
 
     `dtype`, `q_bits` and `q_group_size` mean what they mean to mlx_lm.convert.
+    Raises LemError when the source is no plain model, or `folder` holds something else.
     """
+    _refuse_foreign(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
         plain, done = Path(scratch) / "plain", Path(scratch) / "done"
         licence = _unpack(source, plain) or source.licence
-        stored = json.loads((plain / "config.json").read_text()).get("torch_dtype")
-        if quantize or (dtype and dtype != stored):
-            _mlx_convert(plain, done, dtype, bool(quantize), q_bits, q_group_size)
+        _refuse_unsafe(source, plain)
+        if quantize or (dtype and dtype != _stored_dtype(_config(source, plain))):
+            _mlx_convert(source, plain, done, dtype, bool(quantize), q_bits, q_group_size)
         else:
             done = plain
-        _refuse_unsafe(done)
-        bits = f"{q_bits or 4} bits, group {q_group_size or 64}" if quantize else None
-        provenance = describe(done, source, licence, dtype or stored, bits)
+        provenance = describe(done, source, licence)
         write_json(done / PROVENANCE, provenance)
         shutil.rmtree(folder, ignore_errors=True)
         done.rename(folder)
@@ -182,38 +182,87 @@ def _write_gguf(path: Path, folder: Path) -> str | None:
 
 
 def _mlx_convert(
-    plain: Path, done: Path, dtype: str | None, quantize: bool, bits: int | None, group: int | None
+    source: Source,
+    plain: Path,
+    done: Path,
+    dtype: str | None,
+    quantize: bool,
+    bits: int | None,
+    group: int | None,
 ) -> None:
+    """Convert through mlx-lm: weights and config are its own, every other file is the source's."""
     from lem import mlx_runtime
 
     mlx_runtime.mlx(params.Memory())
     from mlx_lm.convert import convert as mlx_convert
 
-    mlx_convert(str(plain), str(done), quantize=quantize, q_bits=bits, q_group_size=group, dtype=dtype)
-    (done / "README.md").unlink(missing_ok=True)  # a model card for the hub, nothing of ours
+    try:
+        mlx_convert(str(plain), str(done), quantize=quantize, q_bits=bits, q_group_size=group, dtype=dtype)
+    except ValueError as err:  # an architecture, a number of bits or a group size it does not have
+        raise LemError(
+            f"from: {source.origin}: mlx-lm cannot convert it: {' '.join(str(err).split())}"
+        ) from err
+    for file in done.iterdir():
+        if not _of_weights(file):  # the tokenizer as this version of transformers writes it, a model card
+            file.unlink()
+    for file in plain.iterdir():
+        if not _of_weights(file):
+            shutil.copyfile(file, done / file.name)
+    if dtype:
+        config = _config(source, done)
+        write_json(done / "config.json", config | {"torch_dtype": dtype})
 
 
-def _refuse_unsafe(folder: Path) -> None:
-    config = json.loads((folder / "config.json").read_text())
+def _of_weights(file: Path) -> bool:
+    return file.suffix == ".safetensors" or file.name in ("config.json", "model.safetensors.index.json")
+
+
+def _config(source: Source, folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as err:
+        raise LemError(f"from: {source.origin}: it has no config.json") from err
+    except ValueError as err:
+        raise LemError(f"from: {source.origin}: config.json is not JSON: {err}") from err
+    if not isinstance(config, dict):
+        raise LemError(f"from: {source.origin}: config.json holds no JSON object")
+    return config
+
+
+def _stored_dtype(config: dict[str, Any]) -> str | None:
+    """Return the type of the float weights; transformers 5 writes `dtype` where 4 wrote `torch_dtype`."""
+    return config.get("torch_dtype") or config.get("dtype")
+
+
+def _refuse_unsafe(source: Source, folder: Path) -> None:
+    config = _config(source, folder)
     if "auto_map" in config or "model_file" in config:
         raise LemError(
-            "config.json asks for code of its own (auto_map, model_file); only plain models are loaded"
+            f"from: {source.origin}: config.json asks for code of its own (auto_map, model_file); "
+            "only plain models are loaded"
         )
-    if not list(folder.glob("*.safetensors")):
-        raise LemError("the source has no *.safetensors; pickled weights are not loaded")
+    if not list(folder.glob("model*.safetensors")):
+        raise LemError(f"from: {source.origin}: it has no model*.safetensors; pickled weights are not loaded")
 
 
-def describe(
-    folder: Path, source: Source, licence: str | None, dtype: str | None, quantization: str | None
-) -> dict[str, Any]:
+def _refuse_foreign(folder: Path) -> None:
+    """Refuse to replace what `lem convert` did not write."""
+    ours = (folder / PROVENANCE).is_file()
+    if not ours and (folder.is_file() or (folder.is_dir() and any(folder.iterdir()))):
+        raise LemError(f"{folder}: is there and no converted model; remove it, or write to another folder")
+
+
+def describe(folder: Path, source: Source, licence: str | None) -> dict[str, Any]:
     """Return the provenance of a finished folder: source, licence and the sha256 of each file."""
+    config = _config(source, folder)
+    packed = config.get("quantization")
     files = {f.name: file_sha(f) for f in sorted(folder.iterdir()) if f.name != PROVENANCE}
     return {
         "origin": source.origin,
         "source_sha": file_sha(source.path) if source.path.is_file() else None,
         "licence": licence,
-        "dtype": dtype,
-        "quantization": quantization,
+        "dtype": _stored_dtype(config),
+        "quantization": f"{packed['bits']} bits, group {packed['group_size']}" if packed else None,
         "engine": engine.describe("convert"),
         "bytes": sum(f.stat().st_size for f in folder.iterdir()),
         "weights_sha": sha256("".join(f"{name} {sha}\n" for name, sha in files.items())),
@@ -222,11 +271,14 @@ def describe(
 
 
 def file_sha(path: Path) -> str:
-    """Return the sha256 of a file's bytes, read in pieces."""
+    """Return the sha256 of a file's bytes, read in pieces; LemError where there is no such file."""
     import hashlib
 
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as err:
+        raise missing(path) from err
 
 
 def record(spec: params.ModelSpec, provenance: dict[str, Any]) -> Model:

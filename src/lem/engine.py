@@ -53,11 +53,14 @@ def pinned() -> dict[str, Any]:
         tree = yaml.safe_load(FILE.read_text(encoding="utf-8"))
     except FileNotFoundError as err:
         raise LemError(f"{FILE}: no such file; write it with: lem doctor --pin") from err
-    except yaml.YAMLError as err:
+    except (yaml.YAMLError, UnicodeDecodeError) as err:
         raise LemError(f"{FILE}: not YAML: {' '.join(str(err).split())}") from err
-    if not isinstance(tree, dict) or not {"libraries", "recipes"} <= set(tree):
-        raise LemError(f"{FILE}: expected 'libraries' and 'recipes'; write it with: lem doctor --pin")
-    return tree
+    sections = [tree.get(name) for name in ("libraries", "recipes")] if isinstance(tree, dict) else [None]
+    if not all(isinstance(section, dict) for section in sections):
+        raise LemError(
+            f"{FILE}: expected 'libraries' and 'recipes'; delete it and write it with: lem doctor --pin"
+        )
+    return dict(tree)
 
 
 def differences(stages: tuple[str, ...] = tuple(RECIPES)) -> list[str]:

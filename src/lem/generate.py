@@ -29,6 +29,7 @@ from lem.records import (
     MODES,
     Response,
     Run,
+    problem,
     read_json,
     read_jsonl,
     settings_sha,
@@ -86,7 +87,10 @@ def command(name: str, prompt_set: str | None, ask: str | None, mode: str, **giv
     settings = dataclasses.replace(study.defaults, **chosen)
     if ask is not None:
         return answer_one(study, study.model(name), ask, mode, settings)
-    Asking(study, study.model(name), study.prompt_set(str(prompt_set)), mode, settings).run()
+    asked = study.prompt_set(str(prompt_set))
+    if isinstance(asked, params.BenchmarkSpec) and mode != "naked":
+        raise LemError(f"{asked.name} is a benchmark: its answers are kept for one mode, naked")
+    Asking(study, study.model(name), asked, mode, settings).run()
     return None
 
 
@@ -147,7 +151,7 @@ class Asking:
         self.identity = self._identity(convert.weights_sha(folder), adapter)
         self.run_settings_sha = settings_sha(self.identity)
         self.questions = [self._question(p, s) for p in self.prompts for s in range(settings.samples)]
-        self.prompt_set_sha = settings_sha({q.key: [q.prompt.id, q.sample] for q in self.questions})
+        self.prompt_set_sha = settings_sha(self._ids_by_key())
         self.run_id = settings_sha({**self.identity, "prompts": self.prompt_set_sha})[:16]
 
     def _identity(self, weights_sha: str, adapter: Path | None) -> dict[str, Any]:
@@ -162,8 +166,8 @@ class Asking:
             "template": self.tokenizer.chat_template,
             "weights_sha": weights_sha,
             "adapter_sha": convert.file_sha(adapter / "adapters.safetensors") if adapter else None,
-            "temperature": self.settings.temperature,
-            "top_p": None if greedy else self.settings.top_p,
+            "temperature": float(self.settings.temperature),
+            "top_p": None if greedy else float(self.settings.top_p),
             "max_tokens": self.settings.max_tokens,
             "samples": self.settings.samples,
             "batch_size": self.settings.batch_size,
@@ -180,6 +184,13 @@ class Asking:
         sha = sha256(text)
         key = settings_sha({"settings": self.run_settings_sha, "prompt": sha, "sample": sample})
         return Question(prompt, sample, text, mlx_runtime.encode(self.tokenizer, text), sha, key)
+
+    def _ids_by_key(self) -> dict[str, list[str | int]]:
+        """Return {key: [id, sample]}; prompts of the same text share a key and stand in one entry."""
+        ids: dict[str, list[str | int]] = {}
+        for q in self.questions:
+            ids.setdefault(q.key, []).extend([q.prompt.id, q.sample])
+        return ids
 
     def paths(self) -> tuple[Path, Path, Path]:
         """Return the files this writes: responses, log, run record."""
@@ -208,37 +219,45 @@ class Asking:
             missing = [q for q in self.questions if q.key not in known]
             for question in self.questions:
                 if question.key in known:
-                    log.answer(known[question.key])
+                    log.answer(self._own(question, known[question.key]))
             for question, response in self._ask(missing, log):
                 journal.add(question.key, dataclasses.asdict(response))
                 known[question.key] = response
                 log.answer(response)
-            rows = [known[q.key] for q in self.questions]
+            rows = [self._own(q, known[q.key]) for q in self.questions]
             log.line(f"\nDone. {len(rows)} responses saved to {responses}")
             write_whole(log_file, log.text)
-            write_json(run_file, self._record(rows, missing, started, time.perf_counter() - began))
             write_jsonl(responses, rows)
+            seconds = time.perf_counter() - began
+            record = self._record(rows, missing, started, seconds, convert.file_sha(responses))
+            if missing or not _same_run(run_file, record):  # where nothing was asked the old times still hold
+                write_json(run_file, record)
             journal.delete()
 
     def _known(self, responses: Path, run_file: Path) -> dict[str, Response]:
-        """Return the answers of the last run that still hold: same settings, same prompt as sent."""
+        """Return the answers of the last run that still hold: same settings, same prompt as sent.
+
+        A response file that is not as its run wrote it is not trusted: everything is asked again.
+        """
         if not (responses.is_file() and run_file.is_file()):
             return {}
         try:
-            if read_json(run_file, Run).settings_sha != self.run_settings_sha:
-                return {}
-            last = {(r.prompt_sha, r.sample): r for r in read_jsonl(responses, Response)}
+            run = read_json(run_file, Run)
         except LemError:
-            return {}  # a damaged file is asked again, whole
-        return {
-            q.key: self._own(q, last[q.prompt_sha, q.sample])
-            for q in self.questions
-            if (q.prompt_sha, q.sample) in last
-        }
+            return {}
+        if run.settings_sha != self.run_settings_sha:
+            return {}
+        if run.responses_sha != convert.file_sha(responses):
+            click.echo(f"Warning: {responses} is not as its run wrote it; asking again", err=True)
+            return {}
+        last = {(r.prompt_sha, r.sample): r for r in read_jsonl(responses, Response)}
+        kept = ((q, last.get((q.prompt_sha, q.sample))) for q in self.questions)
+        return {q.key: self._own(q, response) for q, response in kept if response}
 
     def _journaled(self, journal: Journal) -> dict[str, Response]:
         wanted = {q.key: q for q in self.questions}
-        return {k: self._own(wanted[k], Response(**row)) for k, row in journal.done.items() if k in wanted}
+        done = {k: row for k, row in journal.done.items() if k in wanted and not problem(Response, row)}
+        return {k: self._own(wanted[k], Response(**row)) for k, row in done.items()}
 
     def _own(self, question: Question, response: Response) -> Response:
         """Return a kept answer as part of this run; its id and the run's may have changed, its text not."""
@@ -284,7 +303,9 @@ class Asking:
             reasoning_chars=None if reasoning is None else len(reasoning),
         )
 
-    def _record(self, rows: list[Response], asked: list[Question], started: str, seconds: float) -> Run:
+    def _record(
+        self, rows: list[Response], asked: list[Question], started: str, seconds: float, sha: str
+    ) -> Run:
         fresh = {(q.prompt.id, q.sample) for q in asked}
         tokens = sum(r.tokens or 0 for r in rows if (r.seed_id, r.sample) in fresh)
         return Run(
@@ -297,10 +318,20 @@ class Asking:
             started=started,
             wall_seconds=round(seconds, 2),
             responses=len(rows),
+            responses_sha=sha,
             tokens=sum(r.tokens or 0 for r in rows),
             tokens_per_second=round(tokens / seconds, 1) if tokens else None,
             git_revision=git_revision(),
         )
+
+
+def _same_run(run_file: Path, record: Run) -> bool:
+    """Return whether the file holds a record of the same answers to the same questions."""
+    try:
+        last = read_json(run_file, Run)
+    except LemError:
+        return False
+    return (last.run_id, last.responses_sha) == (record.run_id, record.responses_sha)
 
 
 class Log:

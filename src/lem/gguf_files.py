@@ -8,6 +8,7 @@ same bytes on any machine. One entry of `ARCHITECTURES` a model family.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,13 +56,20 @@ def read(path: Path) -> GGUF:
 
     try:
         reader = GGUFReader(path)
-    except (ValueError, OSError, IndexError) as err:
+    except (ValueError, OSError, LookupError) as err:
         raise LemError(f"{path}: not a readable GGUF file: {err}") from err
     meta = {key: field.contents() for key, field in reader.fields.items()}
+    try:
+        return _llama(path, meta, reader.tensors)
+    except KeyError as err:
+        raise LemError(f"{path}: metadata {err} is missing") from err
+
+
+def _llama(path: Path, meta: dict[str, Any], stored: list[Any]) -> GGUF:
     if meta["general.architecture"] != "llama":
         raise LemError(f"{path}: architecture {meta['general.architecture']!r} is not read yet; known: llama")
     config = _llama_config(meta)
-    tensors = {name: array for t in reader.tensors for name, array in [_llama_tensor(path, t, config)]}
+    tensors = {name: array for t in stored for name, array in [_llama_tensor(path, t, config)]}
     config["tie_word_embeddings"] = "lm_head.weight" not in tensors
     return GGUF(config, tensors, _tokenizer(path, meta), meta.get("general.license"))
 
@@ -97,7 +105,10 @@ def _llama_tensor(path: Path, tensor: Any, config: dict[str, Any]) -> tuple[str,
         ) from err
     if tensor.name in OUTER_NAMES:
         return OUTER_NAMES[tensor.name], array
-    _, layer, part, _ = tensor.name.split(".")
+    found = re.fullmatch(r"blk\.(\d+)\.(\w+)\.weight", tensor.name)
+    if not found or found[2] not in LLAMA_NAMES:
+        raise LemError(f"{path}: tensor {tensor.name} is not read yet")
+    layer, part = found.groups()
     if part in ("attn_q", "attn_k"):
         heads = config["num_attention_heads" if part == "attn_q" else "num_key_value_heads"]
         array = unpermute(array, heads)

@@ -17,7 +17,7 @@ import json
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from lem.errors import LemError
 
@@ -31,14 +31,28 @@ class Journal:
 
     def __enter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.path.open("a+b")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as err:
+        self._file = self._held()
+        while not self._named():  # its last holder deleted it between our open and our lock
             self._file.close()
-            raise LemError(f"{self.path}: another process is at this very stage; wait for it to end") from err
+            self._file = self._held()
         self.done = self._recover()
         return self
+
+    def _held(self) -> BinaryIO:
+        file = self.path.open("a+b")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as err:
+            file.close()
+            raise LemError(f"{self.path}: another process is at this very stage; wait for it to end") from err
+        return file
+
+    def _named(self) -> bool:
+        """Return whether the open file is still the one that the path names."""
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), self.path.stat())
+        except FileNotFoundError:
+            return False
 
     def _recover(self) -> dict[str, dict[str, Any]]:
         """Read whole lines; cut off a last one that a kill left torn."""

@@ -30,9 +30,17 @@ GLOBS = {
 
 
 def files(table: str, data: Path = DATA) -> list[Path]:
-    """Return every file that holds records of `table`, own ones and imported ones, sorted."""
-    roots = [data, *sorted(p for p in (data / "imported").glob("*") if NAME.fullmatch(p.name))]
-    return sorted({path for root in roots for glob in GLOBS[table] for path in root.glob(glob)})
+    """Return every file that holds records of `table`, own ones and imported ones, sorted.
+
+    Names that begin with a dot are somebody's unfinished or hidden work and are left out.
+    """
+    found = {
+        path
+        for root in (data, *(data / "imported").glob("*"))
+        for glob in GLOBS[table]
+        for path in root.glob(glob)
+    }
+    return sorted(p for p in found if not any(part[0] == "." for part in p.relative_to(data).parts))
 
 
 def confined(name: str, what: str) -> str:

@@ -97,8 +97,8 @@ def _mkl() -> str | None:
 
 
 @functools.cache
-def mlx(memory: Memory) -> Any:  # noqa: ANN401 (a module)
-    """Return mlx.core with BLAS loaded and memory limits set; nothing else here imports it first."""
+def core() -> Any:  # noqa: ANN401 (a module)
+    """Return mlx.core, imported after BLAS; nothing else here imports it first."""
     blas()
     if sys.platform == "linux":
         os.environ.setdefault("MLX_DISABLE_COMPILE", "1")  # compiling calls g++ and gains nothing on a CPU
@@ -106,6 +106,12 @@ def mlx(memory: Memory) -> Any:  # noqa: ANN401 (a module)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import mlx.core as mx
 
+    return mx
+
+
+def mlx(memory: Memory) -> Any:  # noqa: ANN401 (a module)
+    """Return mlx.core with its memory limits set."""
+    mx = core()
     mx.set_cache_limit(int(memory.cache_limit_gb * 2**30))
     mx.set_memory_limit(int(memory.limit_gb * 2**30))
     return mx
@@ -123,7 +129,8 @@ def load(folder: Path, adapter: Path | None = None, memory: Memory | None = None
     """Return a model with its tokenizer, with an adapter applied where one is given.
 
     Memory limits are set before the weights are read. Raises LemError when a
-    folder is missing or the adapter was trained on other weights.
+    folder is missing, the adapter was trained on other weights, or mlx-lm
+    knows no such model.
     """
     memory = memory or Memory()
     mlx(memory)
@@ -133,14 +140,17 @@ def load(folder: Path, adapter: Path | None = None, memory: Memory | None = None
         _must_fit(folder, adapter)
     from mlx_lm.utils import load as mlx_load
 
-    model, _ = mlx_load(str(folder), adapter_path=str(adapter) if adapter else None)
+    try:
+        model, _ = mlx_load(str(folder), adapter_path=str(adapter) if adapter else None)
+    except ValueError as err:  # an architecture it lacks, tensors that are no part of it
+        raise LemError(f"{adapter or folder}: mlx-lm cannot load it: {' '.join(str(err).split())}") from err
     return Loaded(model, load_tokenizer(folder), device(memory), blas())
 
 
 def load_tokenizer(folder: Path) -> Any:  # noqa: ANN401 (mlx_lm's TokenizerWrapper)
     """Return the tokenizer of a model folder without its weights."""
     _must_exist(folder, "config.json", "lem convert")
-    mlx(Memory())
+    core()
     from mlx_lm.utils import load_tokenizer as mlx_load_tokenizer
 
     eos = json.loads((folder / "config.json").read_text()).get("eos_token_id")
@@ -179,7 +189,7 @@ def generate(
     temperature each prompt draws from its own seed, so an answer depends
     neither on its batch nor on what was asked before.
     """
-    mx = mlx(Memory())
+    mx = core()
     prefix = shared_prefix(prompts)
     cache = _prefill(mx, loaded.model, prompts[0][:prefix]) if prefix else None
     for start in range(0, len(prompts), sampling.batch_size):

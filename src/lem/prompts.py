@@ -76,26 +76,28 @@ def render(tokenizer: Any, turns: list[Message]) -> str:  # noqa: ANN401 (a Hugg
     return text
 
 
-REASONING = (
-    re.compile(r"^\s*<think>(?P<reasoning>.*?)(?:</think>|\Z)(?P<rest>.*)\Z", re.DOTALL),
-    re.compile(
-        r"^\s*(?:<\|start\|>assistant)?<\|channel\|>analysis<\|message\|>(?P<reasoning>.*?)"
-        r"(?:<\|end\|>|(?=<\|start\|>)|(?=<\|channel\|>)|\Z)(?P<rest>.*)\Z",
-        re.DOTALL,
-    ),
+THINK = re.compile(r"^\s*<think>(?P<reasoning>.*?)(?:</think>|\Z)(?P<rest>.*)\Z", re.DOTALL)
+CHANNELS = re.compile(r"^\s*(?:<\|start\|>assistant)?<\|channel\|>")
+MESSAGE = re.compile(
+    r"<\|channel\|>(?P<channel>\w+)[^<]*<\|message\|>"
+    r"(?P<text>.*?)(?=<\|(?:end|return|call|start|channel)\|>|\Z)",
+    re.DOTALL,
 )
-CHANNEL_MARKS = re.compile(
-    r"^\s*(?:<\|start\|>assistant)?<\|channel\|>final<\|message\|>|<\|(?:return|end)\|>\s*\Z"
-)
+END = re.compile(r"<\|(?:return|end)\|>\s*\Z")
 
 
 def split_reasoning(text: str) -> tuple[str | None, str]:
     """Return (reasoning, answer); reasoning is None where the model marked none.
 
-    Reads `<think>...</think>` and the analysis/final channels of gpt-oss. A
-    reasoning that was cut off leaves an empty answer: none was given.
+    Reads `<think>...</think>` and the channels of gpt-oss: analysis is
+    reasoning, final is the answer. A reasoning that was cut off leaves an empty
+    answer: none was given.
     """
-    for pattern in REASONING:
-        if found := pattern.match(text):
-            return found["reasoning"].strip(), CHANNEL_MARKS.sub("", found["rest"]).strip()
-    return None, CHANNEL_MARKS.sub("", text).strip()
+    if found := THINK.match(text):
+        return found["reasoning"].strip(), found["rest"].strip()
+    if not CHANNELS.match(text):
+        return None, END.sub("", text).strip()
+    spoken = [(part["channel"], part["text"].strip()) for part in MESSAGE.finditer(text)]
+    thought = [words for channel, words in spoken if channel == "analysis"]
+    said = [words for channel, words in spoken if channel == "final"]
+    return "\n\n".join(thought) if thought else None, "\n\n".join(said)

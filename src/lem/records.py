@@ -16,6 +16,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import math
 import os
 import types
 import typing
@@ -86,6 +87,7 @@ class Run:
     started: str | None = None  # ISO 8601, UTC
     wall_seconds: float | None = None
     responses: int | None = None
+    responses_sha: str | None = None  # sha256 of the response file as it was written
     tokens: int | None = None  # generated tokens
     tokens_per_second: float | None = None
     git_revision: str | None = None
@@ -205,7 +207,7 @@ def problem(cls: type, row: object) -> tuple[str, str] | None:
 
 def _fits(value: object, scalar: type) -> bool:
     if scalar is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if scalar is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, scalar)

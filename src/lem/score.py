@@ -101,18 +101,23 @@ SCORERS = {"number": score_number}
 def benchmark_result(
     label: str, items: list[Item], answers: list[Response], scores: list[Score]
 ) -> dict[str, Any]:
-    """Return the benchmark file in the data mapping's shape: accuracy in percent, times in seconds."""
+    """Return the benchmark file in the data mapping's shape.
+
+    accuracy: percent of the answers that could be scored; avg_time: seconds.
+    """
     shown = scores[0].filter if scores else None
     rows = [s for s in scores if s.filter == shown]
     gold = {item.item_id: item for item in items}
     times = [a.gen_time for a in answers if a.gen_time is not None]
     correct = sum(1 for s in rows if s.value == 1)
+    unscored = sum(1 for s in rows if s.value is None)
+    scored = len(rows) - unscored
     return {
         "label": label,
-        "accuracy": round(100 * correct / len(rows), 1) if rows else None,
+        "accuracy": round(100 * correct / scored, 1) if scored else None,
         "correct": correct,
         "total": len(rows),
-        "unscored": sum(1 for s in rows if s.value is None),
+        "unscored": unscored,
         "avg_time": round(sum(times) / len(times), 2) if times else None,
         "results": [
             {

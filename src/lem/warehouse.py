@@ -183,8 +183,8 @@ def overview(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     for row in accuracies(con):
         result.setdefault(row["benchmark"], {})[row["model"]] = row["percent"]
     speed = con.execute(
-        "select prompts, model, round(avg(gen_seconds), 2) from responses "
-        "where source = 'own' and gen_seconds is not null and prompts in (select benchmark from scores) "
+        "select prompts, model, round(avg(gen_time), 2) from responses "
+        "where source = 'own' and gen_time is not null and prompts in (select benchmark from scores) "
         "group by all order by all"
     ).fetchall()
     result["speed"] = {f"{prompts}_{model}": seconds for prompts, model, seconds in speed}

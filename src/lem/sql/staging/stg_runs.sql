@@ -2,5 +2,5 @@
 select
     source, run_id, model, prompts, mode, prompt_set_sha, kernel_sha, template, weights_sha, adapter_sha,
     temperature, top_p, max_tokens, samples, batch_size, seed, engine, device, blas, settings_sha,
-    started, wall_seconds, responses, tokens, tokens_per_second, git_revision
+    started, wall_seconds, responses, responses_sha, tokens, tokens_per_second, git_revision
 from raw_runs

@@ -1,0 +1,5 @@
+"""`python -m lem` is `lem`."""
+
+from lem.cli import main
+
+main()

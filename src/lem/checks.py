@@ -1,0 +1,269 @@
+"""`lem check`: hold every record against the rules; name file, line and field of what breaks one.
+
+Each rule is applied twice, by DuckDB in SQL over all rows and by Great
+Expectations over a DataFrame (of a big table: the rows that SQL found), and the
+two must name the same rows. A broken rule in a row of our own fails the stage;
+in an imported row only a rule of shape does, and the rest are findings.
+`reports/checks.json` is written either way, without time or random id.
+
+    lem check
+    lem check --json | jq '.broken[0]'
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lem import engine, layout, records, rules, scan
+from lem.errors import LemError
+from lem.rules import Rule, quoted
+from lem.scan import Broken, Loaded
+from lem.shapes import short
+
+if TYPE_CHECKING:
+    import duckdb
+
+REPORT = layout.REPORTS / "checks.json"
+WHOLE = 20_000  # rows of a table that Great Expectations is given whole
+SHOWN = 20  # lines of a failure that a person reads
+LISTED = 1_000  # rows in each list of checks.json
+
+CONTENT = frozenset((rule.table, rule.name) for rule in rules.RULES if rule.scope == "content")
+PLACE = ("file", "line")
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A rule, how many rows it speaks of, and those that break it."""
+
+    rule: Rule
+    rows: int
+    broken: list[Broken]
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print reports/checks.json instead of a summary.")
+def command(as_json: bool) -> None:
+    """Hold every record in data/ against the rules; write reports/checks.json.
+
+    \b
+    Example:
+        lem check
+    """
+    engine.require("check")
+    report, failures = check()
+    records.write_json(REPORT, report)
+    click.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else summary(report))
+    if failures:
+        raise LemError(told(failures))
+
+
+def check() -> tuple[dict[str, Any], list[Broken]]:
+    """Return the report on all records below data/, and every row that fails the stage."""
+    import duckdb
+
+    with tempfile.TemporaryDirectory() as scratch, duckdb.connect() as con:
+        con.execute("set temp_directory = ?", [scratch])
+        con.execute("set enable_progress_bar = false")
+        loaded = {table: scan.load(con, table, layout.files(table), Path(scratch)) for table in rules.RECORDS}
+        outcomes = {table: hold(con, table, table, PLACE) for table in loaded}
+    broken = [row for one in loaded.values() for row in one.faults]
+    broken += [row for of_table in outcomes.values() for outcome in of_table for row in outcome.broken]
+    broken.sort(key=lambda b: (b.rule != scan.RECORD, b.table, b.file or "", b.line or 0, b.rule))
+    failures = [row for row in broken if fails(row)]
+    return report_of(loaded, outcomes, failures, [row for row in broken if not fails(row)]), failures
+
+
+def fails(row: Broken) -> bool:
+    """Return whether a broken rule stops the pipeline: always in our own rows, by shape in imported ones."""
+    return scan.source_of(row.file or "") == records.OWN or (row.table, row.rule) not in CONTENT
+
+
+def check_tables(con: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> list[Broken]:
+    """Return every row of these tables in the connection that breaks a rule of its table.
+
+    The rows have no file and line; their message names their key. Writes
+    nothing but a temporary copy. Raises ValueError for a table without rules.
+    """
+    if unruled := [table for table in tables if not rules.of(table)]:
+        raise ValueError(f"no rules for {', '.join(unruled)}; there are for {', '.join(rules.KEYS)}")
+    broken: list[Broken] = []
+    for table in tables:
+        copy = f"checked {table}"
+        con.execute(f"create temp table {quoted(copy)} as {_numbered(con, table)}")
+        try:
+            for outcome in hold(con, table, copy, ("row", *rules.KEYS[table])):
+                broken += outcome.broken
+        finally:
+            con.execute(f"drop table {quoted(copy)}")
+    return broken
+
+
+def _numbered(con: duckdb.DuckDBPyConnection, table: str) -> str:
+    """Return the query for the columns that rules read, a number before each row, NaN as null."""
+    wanted = [*rules.KEYS[table], *rules.columns(rules.of(table))]
+    types = {name: kind for name, kind, *_ in con.execute(f"describe {quoted(table)}").fetchall()}
+    columns = ", ".join(
+        f"nullif({quoted(name)}, 'nan') as {quoted(name)}"
+        if types.get(name) in ("DOUBLE", "FLOAT")
+        else quoted(name)
+        for name in dict.fromkeys(wanted)
+    )
+    return f"select row_number() over () as row, {columns} from {quoted(table)}"
+
+
+def hold(con: duckdb.DuckDBPyConnection, table: str, name: str, naming: tuple[str, ...]) -> list[Outcome]:
+    """Return what comes of each rule of `table`, applied to the table called `name` in the connection.
+
+    `naming` are the columns that name a row. Raises RuntimeError when DuckDB
+    and Great Expectations name different rows.
+    """
+    held = rules.of(table)
+    spoken = ", ".join(f"count(*) filter ({rules.where_sql(rule)})" for rule in held)
+    counts = con.execute(f"select count(*), {spoken} from {quoted(name)}").fetchall()[0]
+    by_sql = {r.name: con.execute(rules.offending_sql(r, name, naming)).fetchall() for r in held}
+    for group, rows in _frames(con, held, name, naming, by_sql, counts[0] <= WHOLE):
+        _agree(con, group, rows, naming, by_sql)
+    return [
+        Outcome(rule, count, [_named(rule, row, naming) for row in by_sql[rule.name]])
+        for rule, count in zip(held, counts[1:], strict=True)
+    ]
+
+
+def _frames(
+    con: duckdb.DuckDBPyConnection,
+    held: Sequence[Rule],
+    name: str,
+    naming: tuple[str, ...],
+    by_sql: dict[str, list[Row]],
+    whole: bool,
+) -> Iterable[tuple[Sequence[Rule], list[Row]]]:
+    """Yield rules and the rows to give Great Expectations: all of them, or those a rule's SQL found."""
+    if whole:
+        wanted = ", ".join(map(quoted, [*naming, *rules.columns(held)]))
+        if rows := con.execute(f"select {wanted} from {quoted(name)}").fetchall():
+            yield held, rows
+    else:
+        yield from (([rule], by_sql[rule.name]) for rule in held if by_sql[rule.name])
+
+
+def _agree(
+    con: duckdb.DuckDBPyConnection,
+    group: Sequence[Rule],
+    rows: list[Row],
+    naming: tuple[str, ...],
+    by_sql: dict[str, list[Row]],
+) -> None:
+    import pandas as pd
+
+    from lem import expectations
+
+    values = [row[len(naming) :] for row in rows]
+    frame = pd.DataFrame(values, columns=rules.columns(group), dtype=object)
+    for name, labels in expectations.offending(group, frame, _known(con, group)).items():
+        gx = {rows[label][: len(naming)] for label in labels}
+        sql = {row[: len(naming)] for row in by_sql[name]}
+        if gx != sql:
+            only = [sorted(map(str, rows))[:5] for rows in (gx - sql, sql - gx)]
+            which = f"Great Expectations alone names {only[0]}, DuckDB alone {only[1]}"
+            raise RuntimeError(f"{group[0].table}.{name}: {which}")
+
+
+def _known(con: duckdb.DuckDBPyConnection, group: Sequence[Rule]) -> dict[str, set[Row]]:
+    return {
+        rule.other: set(
+            con.execute(
+                f"select distinct {', '.join(map(quoted, rule.columns))} from {quoted(rule.other)}"
+            ).fetchall()
+        )
+        for rule in group
+        if rule.kind == "known"
+    }
+
+
+def _named(rule: Rule, row: Row, naming: tuple[str, ...]) -> Broken:
+    values = dict(zip(rules.columns([rule]), row[len(naming) :], strict=True))
+    if rule.kind == "unique":
+        found, message = None, f"expected one row with {_key(values)}, found more"
+    else:
+        found = short(values[rule.field])
+        message = f"expected {rules.requirement(rule)}, found {found}"
+    if naming == PLACE:
+        return Broken(rule.table, rule.name, row[0], row[1], rule.field, found, message)
+    if rule.kind != "unique":
+        message += f", in the row with {_key(dict(zip(naming[1:], row[1:], strict=False)))}"
+    return Broken(rule.table, rule.name, None, None, rule.field, found, message)
+
+
+def _key(values: dict[str, Any]) -> str:
+    return ", ".join(f"{column} {short(value)}" for column, value in values.items() if value is not None)
+
+
+def report_of(
+    loaded: dict[str, Loaded],
+    outcomes: dict[str, list[Outcome]],
+    failures: list[Broken],
+    findings: list[Broken],
+) -> dict[str, Any]:
+    """Return what checks.json holds: the same for the same records, on any day and machine."""
+    return {
+        "ok": not failures,
+        "tables": {
+            table: {
+                "files": one.files,
+                "rows": one.rows,
+                "refused": len(one.faults),
+                "engine": "duckdb+gx" if one.rows <= WHOLE else "duckdb, gx on offending rows",
+            }
+            for table, one in loaded.items()
+        },
+        "rules": [
+            {
+                "table": table,
+                "rule": outcome.rule.name,
+                "kind": outcome.rule.kind,
+                "scope": outcome.rule.scope,
+                "columns": list(outcome.rule.columns),
+                "expected": rules.requirement(outcome.rule),
+                "why": outcome.rule.why,
+                "rows": outcome.rows,
+                "broken": len(outcome.broken),
+            }
+            for table, of_table in outcomes.items()
+            for outcome in of_table
+        ],
+        "broken_in_all": len(failures),
+        "findings_in_all": len(findings),
+        "broken": [asdict(row) for row in failures[:LISTED]],
+        "findings": [asdict(row) for row in findings[:LISTED]],
+    }
+
+
+def summary(report: dict[str, Any]) -> str:
+    """Return a line a table: files, rows, rules, and how many rows break one."""
+    lines = []
+    for table, counts in report["tables"].items():
+        held = [rule for rule in report["rules"] if rule["table"] == table]
+        broken = sum(rule["broken"] for rule in held) + counts["refused"]
+        lines.append(
+            f"{table:<10}{counts['files']:>7,} files{counts['rows']:>12,} rows{len(held):>5} rules   "
+            + (f"{broken:,} broken" if broken else "ok")
+        )
+    if report["findings_in_all"]:
+        lines.append(f"{report['findings_in_all']:,} findings in imported rows, which stop nothing")
+    return "\n".join([*lines, str(REPORT)])
+
+
+def told(failures: Sequence[Broken]) -> str:
+    """Return a failure for a person: how many, then a line each, the first of them."""
+    more = len(failures) - SHOWN
+    lines = [f"{len(failures):,} broken rule{'s' if len(failures) > 1 else ''}", *map(str, failures[:SHOWN])]
+    return "\n".join([*lines, f"... and {more:,} more in {REPORT}"] if more > 0 else lines)

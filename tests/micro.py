@@ -1,0 +1,230 @@
+"""A micro model and a whole small study around it, built on the spot: no download, the same bytes each time.
+
+`build` writes a two-layer Llama with random weights as a Hugging Face folder that
+MLX reads. What it says is nonsense, but decided nonsense: the output matrix is
+large, so the best token leads the second by far more than rounding can move, and
+the end token is likely enough for some answers to stop and some to be cut off.
+
+    micro.build(tmp_path / "model")
+    micro.study(tmp_path)
+"""
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+REPOSITORY = Path(__file__).parents[1]
+CHOSEN = 9  # of the first dozen seeds the one whose best tokens lead the second by most
+HIDDEN, LAYERS, HEADS, KV_HEADS, FFN, VOCABULARY = 64, 2, 4, 2, 128, 384
+SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+END = SPECIAL.index("<|im_end|>")
+TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+SENTENCES = (
+    "The answer is the sum of the two numbers, and the sum is what was asked for.",
+    "There are three apples in the basket and four more on the table.",
+    "A model that was trained on a few sentences can say only a few things.",
+    "What is the best way to tell the truth when the truth is not welcome?",
+    "If you are not sure, say so; if you are sure, say why.",
+    "Consent is asked for before, not after, and it can be taken back.",
+    "Seven plus five is twelve, and twelve minus five is seven again.",
+    "The river runs to the sea, the road runs to the town, and the day runs out.",
+    "Nobody has to answer a question that nobody has asked.",
+    "Protect the one who is weaker, and do not ask what it is worth.",
+)
+KERNEL = """Axioms of the micro study, long enough that it pays to prefill them once:
+1. Say what is so, and say how sure you are of it.
+2. Ask before you act on what belongs to somebody else.
+3. Protect the one who is weaker, and do not ask what it is worth.
+4. If you are not sure, say so; if you are sure, say why.
+"""
+SIGNATURE = "Answer by the axioms above.\n"
+QUESTIONS = (
+    "What is asked for before and not after?",
+    "Where does the river run?",
+    "How sure are you of it?",
+    "Who has to answer a question?",
+    "What is the best way to tell the truth?",
+    "Is the sum what was asked for?",
+    "Can consent be taken back?",
+    "What belongs to somebody else?",
+    "Why does the day run out?",
+    "What can a model say that was trained on a few sentences?",
+    "Say it in two words.",
+    "Was wäre wenn? 你好 🙂",
+)
+PARAMS = """\
+defaults: {seed: 0, max_tokens: 12, temperature: 0.0, top_p: 1.0, samples: 1, batch_size: 4}
+memory: {cache_limit_gb: 1, limit_gb: 2}
+models:
+  baseline:
+    micro: {from: mlx:micro, family: micro, scale: 0.1M, variant: random, licence: CC0-1.0}
+prompts:
+  validation:
+    files: [seeds/P01-P20.json, seeds/P21-P40.json]
+    modes: [naked, sandwich]
+  format:
+    files: [seeds/P01-P20.json]
+    first: 4
+    modes: [naked, system, kernel-only, sandwich]
+benchmarks:
+  sums: {file: seeds/benchmarks/sums.jsonl, prompt: question, answer: answer, cluster: cluster, score: number}
+"""
+
+
+def build(folder: Path, seed: int = 0, template: bool = True) -> Path:
+    """Write the micro model's folder and return it; without a template it is a completion model."""
+    folder.mkdir(parents=True)
+    tokenizer().save(str(folder / "tokenizer.json"), pretty=False)
+    _json(
+        folder / "tokenizer_config.json",
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "bos_token": SPECIAL[0],
+            "eos_token": SPECIAL[END],
+            "pad_token": SPECIAL[END],
+            "clean_up_tokenization_spaces": False,
+        },
+    )
+    if template:
+        (folder / "chat_template.jinja").write_text(TEMPLATE)
+    _json(folder / "config.json", config())
+    save_file(weights(seed), folder / "model.safetensors", {"format": "mlx"})
+    return folder
+
+
+def tokenizer() -> Tokenizer:
+    """Return a byte-level BPE tokenizer trained on SENTENCES, digits one by one."""
+    bpe = Tokenizer(models.BPE())
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    bpe.pre_tokenizer = pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    bpe.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        initial_alphabet=alphabet,
+        special_tokens=[AddedToken(token, normalized=False, special=True) for token in SPECIAL],
+        show_progress=False,
+    )
+    bpe.train_from_iterator(SENTENCES, trainer)
+    assert bpe.get_vocab_size() == VOCABULARY
+    return bpe
+
+
+def config() -> dict:
+    """Return config.json as Hugging Face writes it for a Llama."""
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_size": HIDDEN,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": HEADS,
+        "num_key_value_heads": KV_HEADS,
+        "intermediate_size": FFN,
+        "max_position_embeddings": 2048,
+        "rms_norm_eps": 1e-5,
+        "rope_theta": 10000.0,
+        "vocab_size": VOCABULARY,
+        "tie_word_embeddings": False,
+        "bos_token_id": 0,
+        "eos_token_id": END,
+        "torch_dtype": "float32",
+    }
+
+
+def weights(seed: int = 0) -> dict[str, np.ndarray]:
+    """Return the tensors by name, sorted."""
+    draw = np.random.default_rng(CHOSEN + seed)
+
+    def matrix(rows: int, columns: int, scale: float) -> np.ndarray:
+        return (draw.standard_normal((rows, columns)) * scale).astype(np.float32)
+
+    head = matrix(VOCABULARY, HIDDEN, 3.0)
+    head[_never_said(tokenizer())] = 0
+    head[END] *= 1.5
+    ones = np.ones(HIDDEN, np.float32)
+    tensors = {
+        "lm_head.weight": head,
+        "model.embed_tokens.weight": matrix(VOCABULARY, HIDDEN, 1.0),
+        "model.norm.weight": ones,
+    }
+    inner = {
+        "self_attn.q_proj": (HIDDEN, HIDDEN),
+        "self_attn.k_proj": (HIDDEN * KV_HEADS // HEADS, HIDDEN),
+        "self_attn.v_proj": (HIDDEN * KV_HEADS // HEADS, HIDDEN),
+        "self_attn.o_proj": (HIDDEN, HIDDEN),
+        "mlp.gate_proj": (FFN, HIDDEN),
+        "mlp.up_proj": (FFN, HIDDEN),
+        "mlp.down_proj": (HIDDEN, FFN),
+    }
+    for layer in range(LAYERS):
+        place = f"model.layers.{layer}"
+        tensors |= {f"{place}.{name}.weight": matrix(*shape, 0.2) for name, shape in inner.items()}
+        tensors |= {
+            f"{place}.{name}.weight": ones for name in ("input_layernorm", "post_attention_layernorm")
+        }
+    return dict(sorted(tensors.items()))
+
+
+def _never_said(bpe: Tokenizer) -> list[int]:
+    """Return the special tokens but the end, and every piece that is not printable ASCII."""
+    pieces = {i: bpe.decode([i], skip_special_tokens=False) for i in range(VOCABULARY)}
+    return [
+        i
+        for i, text in pieces.items()
+        if i != END and (text in SPECIAL or not (text.isascii() and text.isprintable()))
+    ]
+
+
+def adapter(folder: Path, base_weights_sha: str, seed: int = 0, strength: float = 1.0) -> Path:
+    """Write a LoRA adapter for the micro model as mlx-lm writes it, with a random B, and return its folder."""
+    rank, keys = 4, ["self_attn.q_proj", "self_attn.v_proj"]
+    folder.mkdir(parents=True)
+    lora = {"rank": rank, "scale": 2.0, "dropout": 0.0, "keys": keys}
+    settings = {"fine_tune_type": "lora", "num_layers": LAYERS, "lora_parameters": lora}
+    _json(folder / "adapter_config.json", settings | {"base_weights_sha": base_weights_sha})
+    draw = np.random.default_rng(seed)
+    shapes = {name: array.shape for name, array in weights().items()}
+    tensors = {}
+    for name in (f"model.layers.{layer}.{key}" for layer in range(LAYERS) for key in keys):
+        rows, columns = shapes[f"{name}.weight"]
+        tensors[f"{name}.lora_a"] = draw.standard_normal((columns, rank)).astype(np.float32) * 0.2
+        tensors[f"{name}.lora_b"] = draw.standard_normal((rank, rows)).astype(np.float32) * strength
+    save_file(tensors, folder / "adapters.safetensors")
+    return folder
+
+
+def study(folder: Path) -> Path:
+    """Write a whole study around the micro model, ready for the repository's own dvc.yaml; return it."""
+    from lem import doctor
+
+    build(folder / "micro")
+    (folder / "params.yaml").write_text(PARAMS)
+    shutil.copyfile(REPOSITORY / "dvc.yaml", folder / "dvc.yaml")
+    (folder / "kernel").mkdir()
+    (folder / "kernel/lek-1-kernel.txt").write_text(KERNEL)
+    (folder / "kernel/signature.txt").write_text(SIGNATURE)
+    (folder / "seeds/benchmarks").mkdir(parents=True)
+    for file, first in (("P01-P20", 1), ("P21-P40", 7)):
+        numbered = enumerate(QUESTIONS[first - 1 : first + 5], first)
+        entries = [{"id": f"P{n:02}_MICRO", "domain": "micro", "prompt": text} for n, text in numbered]
+        _json(folder / f"seeds/{file}.json", entries)
+    sums = [
+        {"id": f"S{n:02}", "cluster": f"c{n % 3}", "question": f"What is {n} + {n}?", "answer": str(2 * n)}
+        for n in range(1, 11)
+    ]
+    (folder / "seeds/benchmarks/sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in sums))
+    with contextlib.chdir(folder):
+        doctor.write_pin()
+    return folder
+
+
+def _json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

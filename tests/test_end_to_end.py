@@ -1,0 +1,194 @@
+"""The whole path through a real DVC repository in a temporary folder, on the micro model.
+
+What runs again after an edit, what does not, what a fresh clone pulls, and what
+a broken record or a kill does. The figures of the README come from SmolLM2.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+BIN = Path(sys.executable).parent
+
+
+def run(*words, cwd, check=True, env=None):
+    done = subprocess.run(
+        [str(w) for w in words],
+        cwd=cwd,
+        env=os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"} | (env or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if check:
+        assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def ran(done):
+    """Return the stages that a dvc repro ran, of those it went through."""
+    return re.findall(r"^Running stage '([^']+)'", done.stdout, re.M)
+
+
+def commit(folder, message="change"):
+    run("git", "add", "-A", cwd=folder)
+    run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", message, cwd=folder)
+
+
+@pytest.fixture(scope="module")
+def reference(make_study, tmp_path_factory):
+    """A study that has run once, is committed, and is pushed to a remote inside its tree."""
+    folder = make_study(tmp_path_factory.mktemp("reference"))
+    run("git", "init", "-q", cwd=folder)
+    run("dvc", "init", "-q", cwd=folder)
+    run("dvc", "remote", "add", "-d", "store", "store", cwd=folder)
+    (folder / ".gitignore").write_text("/.lem/\n/data/\n/reports/\n")
+    run("dvc", "repro", cwd=folder)
+    run("dvc", "push", cwd=folder)
+    commit(folder, "reference run")
+    return folder
+
+
+@pytest.fixture
+def clone(reference, tmp_path):
+    """A fresh clone with everything pulled and the weights rebuilt."""
+    folder = tmp_path / "clone"
+    run("git", "clone", "-q", reference, folder, cwd=tmp_path)
+    run("dvc", "repro", "--pull", cwd=folder)
+    return folder
+
+
+def replace(path, old, new):
+    text = path.read_text()
+    assert text.count(old) >= 1
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_bare_pull_succeeds_on_a_fresh_clone(reference, tmp_path):
+    folder = tmp_path / "clone"
+    run("git", "clone", "-q", reference, folder, cwd=tmp_path)
+    run("dvc", "pull", cwd=folder)
+    assert (folder / "data/baseline/micro/validation-naked.jsonl").is_file()
+    assert not (folder / "data/models/micro").exists(), "weights are rebuilt, not shipped"
+    shown = run("lem", "sql", "select count(*) as n from summary", cwd=folder).stdout
+    assert int(shown.split()[1]) > 0
+
+
+def test_repro_on_a_fresh_clone_rebuilds_only_the_weights(reference, tmp_path):
+    folder = tmp_path / "clone"
+    run("git", "clone", "-q", reference, folder, cwd=tmp_path)
+    assert ran(run("dvc", "repro", "--pull", cwd=folder)) == ["convert@micro"]
+    assert ran(run("dvc", "repro", "--pull", cwd=folder)) == []
+    assert run("git", "status", "--porcelain", cwd=folder).stdout == ""
+
+
+def test_an_edited_prompt_is_the_only_one_asked_again(clone):
+    seeds = clone / "seeds/P21-P40.json"
+    entries = json.loads(seeds.read_text())
+    entries[0]["prompt"] += " Answer in one line."
+    seeds.write_text(json.dumps(entries))
+    done = run("dvc", "repro", cwd=clone)
+    assert set(ran(done)) == {"generate@micro-naked", "generate@micro-sandwich", "check", "warehouse"}
+    assert len(re.findall(r"Keeping 11 answers, 1 to ask", done.stdout)) == 2
+
+
+def test_a_docstring_edit_runs_nothing(clone):
+    """Stages depend on recipes and versions, not on the text of the code."""
+    study = yaml.safe_load((clone / "dvc.yaml").read_text())
+    deps = [d for stage in study["stages"].values() for d in stage.get("do", stage).get("deps", [])]
+    assert not [d for d in deps if d.endswith(".py") or d.startswith("src")]
+    (clone / "params.yaml").write_text("# a comment\n" + (clone / "params.yaml").read_text())
+    assert ran(run("dvc", "repro", cwd=clone)) == []
+
+
+def test_a_new_model_and_a_new_benchmark_run_only_their_cells(clone):
+    params = yaml.safe_load((clone / "params.yaml").read_text())
+    models = params["models"]["baseline"]
+    params["models"]["baseline"] = {"half": {**models["micro"], "dtype": "float16"}, **models}
+    (clone / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    stages = set(ran(run("dvc", "repro", cwd=clone)))
+    assert {s for s in stages if "@" in s and "half" not in s} == set()
+    assert {s.split("@")[0] for s in stages} == {
+        "convert",
+        "generate",
+        "format",
+        "answer",
+        "score",
+        "check",
+        "warehouse",
+    }
+    params["benchmarks"]["more"] = {**params["benchmarks"]["sums"], "limit": 5}
+    (clone / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    stages = set(ran(run("dvc", "repro", cwd=clone)))
+    cells = {f"{stage}@{model}-more" for stage in ("answer", "score") for model in ("half", "micro")}
+    assert stages == {"items@more", *cells, "check", "warehouse"}
+
+
+def test_another_recipe_runs_its_stage_again(clone):
+    engine = yaml.safe_load((clone / "engine.yaml").read_text())
+    engine["recipes"]["score"] += 1
+    (clone / "engine.yaml").write_text(yaml.safe_dump(engine))
+    done = run("dvc", "repro", cwd=clone, check=False)
+    assert done.returncode != 0
+    assert "recipe of score: engine.yaml says 2, the code says 1" in done.stdout + done.stderr
+
+
+BREAK = {
+    "a torn line": lambda lines: [*lines[:-1], lines[-1][:40]],
+    "a missing field": lambda lines: [*lines[:-1], lines[-1].replace('"prompt_sha"', '"prompt_shah"')],
+    "a doubled key": lambda lines: [*lines, lines[0]],
+}
+
+
+@pytest.mark.parametrize("fault", BREAK)
+def test_a_broken_record_stops_the_pipeline_at_check(clone, fault):
+    """A response file damaged after its stage has run, with a later stage asked for anew."""
+    file = clone / "data/baseline/micro/format-naked.jsonl"
+    lines = BREAK[fault](file.read_text().splitlines())
+    file.unlink()
+    file.write_text("\n".join(lines) + "\n")
+    run("dvc", "commit", "-f", "format@micro-naked", cwd=clone)
+    done = run("dvc", "repro", "check", "warehouse", cwd=clone, check=False)
+    assert done.returncode != 0
+    assert ran(done) == ["check"]
+    where = f"data/baseline/micro/format-naked.jsonl:{len(lines)}"
+    assert where in done.stdout + done.stderr
+    assert json.loads((clone / "reports/checks.json").read_text())["ok"] is False
+
+
+def records(file):
+    return [
+        {k: v for k, v in json.loads(line).items() if k not in ("gen_time", "batch_size")}
+        for line in file.read_text().splitlines()
+    ]
+
+
+def test_killed_dvc_goes_on_where_it_stopped(clone):
+    """kill -9 of the process group during generate; afterwards the records of an unbroken run."""
+    file = clone / "data/baseline/micro/validation-sandwich.jsonl"
+    whole = records(file)
+    file.unlink()
+    (clone / "data/logs/micro-validation-sandwich.json").unlink()
+    command = [str(BIN / "dvc"), "repro", "-f", "-s", "generate@micro-sandwich"]
+    env = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
+    journal = clone / ".lem/journal/generate-micro-validation-sandwich.jsonl"
+    killed = subprocess.Popen(command, cwd=clone, env=env, start_new_session=True, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (journal.is_file() and journal.stat().st_size):
+        time.sleep(0.01)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    kept = len(journal.read_bytes().splitlines()) if journal.is_file() else 0
+    assert not file.exists() or kept == 0
+    (clone / ".dvc/tmp/rwlock").unlink(missing_ok=True)
+    done = run(*command, cwd=clone)
+    assert records(file) == whole
+    assert f"Keeping {kept} answers" in done.stdout or kept in (0, len(whole))

@@ -1,0 +1,102 @@
+"""A stage whose output changes must have its recipe number raised, or nobody's cells run again.
+
+The golden hashes are of the micro model's outputs without times, versions and
+the ids made from them. After a meant change: raise the recipe in lem/engine.py, then
+
+    LEM_WRITE_GOLDEN=1 python -m pytest tests/test_golden.py
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import duckdb
+import pytest
+from test_gguf_files import small_gguf
+
+from lem import convert, engine, layout
+
+GOLDEN = Path(__file__).with_name("golden.json")
+VOLATILE = {
+    "gen_time", "avg_time", "started", "wall_seconds", "tokens_per_second", "speed",
+    "git_revision", "engine", "device", "blas", "run_id", "settings_sha",
+}  # fmt: skip
+
+
+def stable(value):
+    if isinstance(value, dict):
+        return {k: stable(v) for k, v in value.items() if k not in VOLATILE}
+    return [stable(v) for v in value] if isinstance(value, list) else value
+
+
+def digest(values):
+    return hashlib.sha256(json.dumps(stable(values), sort_keys=True).encode()).hexdigest()
+
+
+def of_json(*files):
+    return digest([[json.loads(line) for line in Path(f).read_text().splitlines()] for f in files])
+
+
+def of_tables():
+    rows = []
+    for file in sorted(layout.TABLES.glob("*.parquet")):
+        table = duckdb.sql(f"from '{file}'")
+        kept = [c for c in table.columns if c not in VOLATILE]
+        rows.append([file.stem, kept, sorted(table.project(", ".join(kept)).fetchall(), key=repr)])
+    return digest(rows)
+
+
+@pytest.fixture(scope="module")
+def outputs(make_study, tmp_path_factory):
+    """Return {stage: hash} of one run of every stage on the micro model."""
+    from click.testing import CliRunner
+
+    from lem.cli import main
+
+    folder = make_study(tmp_path_factory.mktemp("golden"))
+    here = Path.cwd()
+    os.chdir(folder)
+    try:
+        for words in (
+            "items --benchmark sums",
+            "convert --model micro",
+            "generate --model micro --prompts validation --mode sandwich",
+            "generate --model micro --prompts sums",
+            "score --model micro --benchmark sums",
+            "check",
+            "warehouse",
+        ):
+            result = CliRunner().invoke(main, words.split(), catch_exceptions=False)
+            assert result.exit_code == 0, result.output
+        unpacked = convert.convert(convert.resolve(str(small_gguf(folder / "small.gguf"))), Path("small"))
+        return {
+            "items": of_json("data/items/sums.jsonl"),
+            "convert": digest([unpacked["files"], convert.weights_sha(Path("data/models/micro"))]),
+            "generate": of_json(
+                "data/baseline/micro/validation-sandwich.jsonl", "data/answers/sums/micro.jsonl"
+            ),
+            "score": of_json("data/scores/sums/micro.jsonl"),
+            "check": digest(json.loads(Path("reports/checks.json").read_text())),
+            "warehouse": of_tables(),
+        }
+    finally:
+        os.chdir(here)
+
+
+def test_golden_covers_every_recipe(outputs):
+    assert set(outputs) == set(engine.RECIPES)
+
+
+def test_output_changes_only_with_the_recipe(outputs):
+    now = {stage: {"recipe": engine.RECIPES[stage], "sha256": sha} for stage, sha in outputs.items()}
+    if os.environ.get("LEM_WRITE_GOLDEN"):
+        GOLDEN.write_text(json.dumps(now, indent=2, sort_keys=True) + "\n")
+    golden = json.loads(GOLDEN.read_text())
+    forgotten = [
+        stage
+        for stage in now
+        if now[stage] != golden[stage] and now[stage]["recipe"] == golden[stage]["recipe"]
+    ]
+    assert not forgotten, f"the output of {forgotten} changed: raise the recipe in lem/engine.py"
+    assert now == golden, "a recipe was raised: write the golden hashes anew (see this file's docstring)"

@@ -1,0 +1,183 @@
+"""The pipeline as data: dvc.yaml, params.yaml, engine.yaml and the code say the same thing."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from lem import cli, engine, params, questions
+from lem.errors import LemError
+
+ROOT = Path(__file__).parents[1]
+DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+STAGES = {name: stage.get("do", stage) for name, stage in DVC["stages"].items()}
+RECIPE_OF = {"format": "generate", "answer": "generate"}
+"""Stages whose command is another stage's."""
+
+
+@pytest.fixture
+def root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def lem_command(stage):
+    program, name, *words = shlex.split(STAGES[stage]["cmd"])
+    assert program == "lem"
+    return name, words
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_command_and_option_exists(stage):
+    name, words = lem_command(stage)
+    command = cli.main.get_command(click.Context(cli.main), name)
+    assert command, name
+    options = {opt for param in command.params for opt in param.opts}
+    assert {word for word in words if word.startswith("-")} <= options
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_engine_parameters_are_the_ones_the_stage_requires(stage):
+    recipe = RECIPE_OF.get(stage, stage)
+    (listed,) = [p["engine.yaml"] for p in STAGES[stage]["params"] if isinstance(p, dict)]
+    expected = [f"libraries.{name}" for name in engine.SHAPED_BY[recipe]] + [f"recipes.{recipe}"]
+    assert sorted(listed) == sorted(expected)
+
+
+def test_engine_yaml_knows_every_recipe(root):
+    assert engine.pinned()["recipes"] == engine.RECIPES
+
+
+SECTIONS = {
+    "convert": ["models.baseline.${item.model}"],
+    "items": ["benchmarks.${key}"],
+    "generate": ["defaults", "memory", "models.baseline.${item.model}", "prompts.validation"],
+    "format": ["defaults", "memory", "models.baseline.${item.model}", "prompts.format"],
+    "answer": ["defaults", "memory", "models.baseline.${item.model}", "benchmarks.${item.benchmark}"],
+    "score": ["models.baseline.${item.model}", "benchmarks.${item.benchmark}"],
+    "check": [],
+    "warehouse": [],
+}
+
+
+class Recorder(dict):
+    """A params.yaml section that notes which of its entries somebody looks at."""
+
+    def __init__(self, entries, seen, prefix):
+        super().__init__(entries)
+        self.seen, self.prefix = seen, prefix
+
+    def __getitem__(self, key):
+        self.seen.add(f"{self.prefix}.{key}")
+        return super().__getitem__(key)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_listed_sections(stage):
+    listed = [p for p in STAGES[stage]["params"] if isinstance(p, str)]
+    assert sorted(listed) == sorted(SECTIONS[stage])
+
+
+CALLS = {
+    "convert": ["--model", "micro"],
+    "items": ["--benchmark", "sums"],
+    "generate": ["--model", "micro", "--prompts", "validation", "--mode", "naked"],
+    "format": ["--model", "micro", "--prompts", "format", "--mode", "system"],
+    "answer": ["--model", "micro", "--prompts", "sums"],
+    "score": ["--model", "micro", "--benchmark", "sums"],
+    "check": [],
+    "warehouse": [],
+}
+
+
+def test_a_stage_reads_only_the_sections_it_lists(study, monkeypatch):
+    """Noted while each command runs on a small study: which entries of params.yaml it looks at."""
+    assert list(CALLS) == list(STAGES), "in the pipeline's order"
+    for stage, args in CALLS.items():
+        seen = set()
+        watched = watch(real_load(), seen)
+        monkeypatch.setattr(params, "load", lambda watched=watched: watched)
+        result = CliRunner().invoke(cli.main, [lem_command(stage)[0], *args], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        listed = {re.sub(r"\$\{[^}]*}", named, section) for section in SECTIONS[stage]}
+        assert seen == listed - {"defaults", "memory"}, stage
+
+
+def named(variable):
+    return "micro" if variable[0] == "${item.model}" else "sums"
+
+
+real_load = params.load
+
+
+def watch(study, seen):
+    return params.Study(
+        study.defaults,
+        study.memory,
+        Recorder(study.models, seen, "models.baseline"),
+        Recorder(study.prompts, seen, "prompts"),
+        Recorder(study.benchmarks, seen, "benchmarks"),
+    )
+
+
+def test_prompt_files_are_dependencies_of_their_stage(root):
+    study = params.load()
+    for stage, prompt_set in (("generate", "validation"), ("format", "format")):
+        assert set(study.prompts[prompt_set].files) <= set(STAGES[stage]["deps"])
+
+
+def test_outs_do_not_overlap(root):
+    study = params.load()
+    names = {
+        "${item.model}": [n for n, spec in study.models.items() if spec.role == "baseline"],
+        "${item.mode}": ["naked", "system", "kernel-only", "sandwich"],
+        "${item.benchmark}": list(study.benchmarks),
+        "${key}": list(study.benchmarks),
+    }
+    outs = []
+    for stage in STAGES.values():
+        for out in stage.get("outs", []) + stage.get("metrics", []):
+            paths = [out if isinstance(out, str) else next(iter(out))]
+            for key, values in names.items():
+                paths = [p.replace(key, v) for p in paths for v in (values if key in p else [""])]
+            outs += paths
+    assert len(outs) == len(set(outs))
+    inside = [(a, b) for a in outs for b in outs if a != b and b.startswith(a + "/")]
+    assert inside == []
+
+
+def test_no_stage_depends_on_data_as_a_whole():
+    assert all(dep not in ("data", "data/") for stage in STAGES.values() for dep in stage.get("deps", []))
+
+
+def test_weights_stay_out_of_the_cache_and_answers_persist():
+    (weights,) = [o for o in STAGES["convert"]["outs"] if isinstance(o, dict)]
+    assert weights == {"data/models/${item.model}": {"cache": False}}
+    for stage in ("generate", "format", "answer"):
+        kept = [o for o in STAGES[stage]["outs"] if isinstance(o, dict)]
+        assert [next(iter(o.values())) for o in kept] == [{"persist": True}] * 2
+
+
+def test_every_model_and_prompt_set_of_params_resolves(root):
+    study = params.load()
+    for prompt_set in study.prompts.values():
+        assert questions.prompts(prompt_set)
+    for benchmark in study.benchmarks.values():
+        assert len(questions.read_items(benchmark)) >= 100
+    with pytest.raises(LemError, match="did you mean smollm2-135m"):
+        study.model("smollm2-135")
+
+
+def test_lock_names_no_index():
+    for lock in ("requirements.lock", "requirements-models.lock"):
+        text = (ROOT / lock).read_text()
+        assert not re.search(r"https?://|--(extra-)?index-url|--find-links", text)
+        assert all("--hash=" in block for block in re.findall(r"^\S+==.*?(?=^\S+==|\Z)", text, re.S | re.M))
+
+
+def test_lock_covers_linux_and_macos():
+    text = (ROOT / "requirements.lock").read_text()
+    assert "mlx-cpu==" in text and "mlx-metal==" in text

@@ -1,0 +1,217 @@
+"""Record shapes: what is written comes back, what does not fit is named by file, line and field."""
+
+import dataclasses
+import json
+import math
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lem import records
+from lem.errors import LemError
+from lem.records import Item, Model, Record, Response, Score
+
+CLASSES = get_args(Record)
+GOOD = {
+    **{"seed_id": "P01", "prompt": "p", "response": "né\u2028\n", "gen_time": 0.5, "chars": 4},
+    **{"mode": "naked", "model": "m", "prompts": "v", "prompt_sha": "0" * 64, "run_id": "r"},
+}
+SCALARS = {
+    str: st.text(st.characters(exclude_categories=["Cs"])),
+    int: st.integers(-(2**63), 2**63 - 1),
+    float: st.floats(allow_nan=False, allow_infinity=False),
+    bool: st.booleans(),
+}
+
+
+def instances(cls):
+    """Return a strategy for records of a class, nulls where it allows them."""
+    return st.builds(
+        cls,
+        **{
+            name: SCALARS[scalar] | st.none() if nullable else SCALARS[scalar]
+            for name, (scalar, nullable) in records.fields(cls).items()
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("records") / "rows.jsonl"
+
+
+@settings(max_examples=50)
+@given(data=st.data(), cls=st.sampled_from(CLASSES))
+def test_what_is_written_comes_back(scratch, data, cls):
+    rows = data.draw(st.lists(instances(cls), max_size=4))
+    assert records.write_jsonl(scratch, rows) == len(rows)
+    assert list(records.read_jsonl(scratch, cls)) == rows
+
+
+def test_one_record_of_a_json_file_comes_back(tmp_path):
+    model = Model("m", scale="135M")
+    records.write_json(tmp_path / "model.json", model)
+    assert records.read_json(tmp_path / "model.json", Model) == model
+
+
+def test_a_line_has_the_fields_of_its_class_in_order():
+    row = json.loads(records.dumps(Response(**GOOD)))
+    assert list(row) == [f.name for f in dataclasses.fields(Response)]
+
+
+def test_a_fitting_row_has_no_problem_with_or_without_its_defaults():
+    assert records.problem(Response, GOOD) is None
+    assert records.problem(Response, dataclasses.asdict(Response(**GOOD))) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "says"),
+    [
+        ({"response": None}, "response", "is null"),
+        ({"chars": "4"}, "chars", 'expected int, found "4"'),
+        ({"chars": 4.0}, "chars", "expected int, found 4.0"),
+        ({"chars": True}, "chars", "expected int, found true"),
+        ({"gen_time": True}, "gen_time", "expected float, found true"),
+        ({"gen_time": "0.5"}, "gen_time", 'expected float, found "0.5"'),
+        ({"is_refusal": 0}, "is_refusal", "expected bool, found 0"),
+        ({"prompt": ["p"]}, "prompt", 'expected str, found ["p"]'),
+        ({"time": 0.5}, "time", "is no field of Response"),
+    ],
+)
+def test_the_first_misfit_is_named(change, field, says):
+    assert records.problem(Response, {**GOOD, **change}) == (field, says)
+
+
+def test_missing_fields_are_wrong_only_without_a_default():
+    assert "sample" not in GOOD
+    for name in GOOD:
+        row = {key: value for key, value in GOOD.items() if key != name}
+        assert records.problem(Response, row) == (name, "is missing")
+
+
+def test_null_and_whole_numbers_fit_where_the_class_allows_them():
+    assert records.problem(Response, {**GOOD, "gen_time": None}) is None
+    assert records.problem(Response, {**GOOD, "gen_time": 3}) is None
+
+
+@pytest.mark.parametrize("row", [None, 3, "text", [GOOD]])
+def test_a_row_is_an_object(row):
+    field, says = records.problem(Response, row)
+    assert field == "" and says.startswith("expected an object")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (json.dumps({**GOOD, "chars": "4"}).encode() + b"\n", "Response.chars expected int"),
+        (json.dumps(GOOD).encode()[:-9] + b"\n", "not one line of JSON"),
+        (json.dumps(GOOD).encode()[:-9], "not one line of JSON"),
+        (b'{"seed_id": "\xff"}\n', "not one line of JSON"),
+        (b"\n", "not one line of JSON"),
+        (b"[]\n", "expected an object, found list"),
+    ],
+    ids=["wrong type", "broken", "torn", "not UTF-8", "empty", "array"],
+)
+def test_a_bad_line_is_named_by_file_line_and_field(tmp_path, line, says):
+    file = tmp_path / "rows.jsonl"
+    file.write_bytes(json.dumps(GOOD).encode() + b"\n" + line)
+    rows = records.read_jsonl(file, Response)
+    assert next(rows) == Response(**GOOD)
+    with pytest.raises(LemError) as caught:
+        next(rows)
+    assert caught.value.message.startswith(f"{file}:2: ")
+    assert says in caught.value.message
+
+
+@pytest.mark.parametrize("content", [b'{"name": "m"', b'{"name": "\xff"}', b""])
+def test_a_bad_json_file_is_named(tmp_path, content):
+    file = tmp_path / "model.json"
+    file.write_bytes(content)
+    with pytest.raises(LemError, match=r"model\.json: not a JSON file"):
+        records.read_json(file, Model)
+
+
+def test_a_missing_file_says_which_command_writes_it(tmp_path):
+    for read in (lambda p: list(records.read_jsonl(p, Item)), lambda p: records.read_json(p, Model)):
+        with pytest.raises(LemError, match=r"none\.json.*dvc repro"):
+            read(tmp_path / "none.json")
+
+
+DIES_BEFORE_RENAME = """
+import os, signal, sys
+from pathlib import Path
+from lem import records
+os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)
+records.write_whole(Path(sys.argv[1]), "new " * 100_000)
+"""
+
+
+def test_the_old_file_stays_whole_when_the_writer_dies_before_the_rename(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    records.write_whole(file, "old")
+    died = subprocess.run([sys.executable, "-c", DIES_BEFORE_RENAME, str(file)], check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert file.read_text() == "old"
+    assert list(tmp_path.glob("*.jsonl")) == [file]
+
+
+def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path):
+    file = tmp_path / "new folder" / "rows.jsonl"
+    records.write_whole(file, "a much longer old text")
+    records.write_whole(file, "neü\n")
+    assert file.read_bytes() == "neü\n".encode()
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_record_that_cannot_be_made_leaves_the_old_file(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    records.write_whole(file, "old")
+
+    def rows():
+        yield Model("m")
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        records.write_jsonl(file, rows())
+    assert file.read_text() == "old"
+
+
+WORD = st.text(max_size=5)
+SETTINGS = st.dictionaries(WORD, st.none() | st.booleans() | st.integers() | WORD)
+
+
+@given(SETTINGS, st.randoms(use_true_random=False))
+def test_settings_have_one_sha_in_any_order(ours, random):
+    keys = list(ours)
+    random.shuffle(keys)
+    assert records.settings_sha({key: ours[key] for key in keys}) == records.settings_sha(ours)
+
+
+@given(SETTINGS, SETTINGS)
+def test_other_settings_have_another_sha(one, other):
+    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    assert (records.settings_sha(one) == records.settings_sha(other)) == same
+
+
+def test_sha256_of_a_text_is_that_of_its_utf8_bytes():
+    assert records.sha256("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert records.sha256("né") == records.sha256("né".encode())
+
+
+def test_fields_are_scalars_that_json_has():
+    for cls in CLASSES:
+        assert {scalar for scalar, _ in records.fields(cls).values()} <= set(SCALARS)
+    assert records.fields(Score)["value"] == (float, True)
+    assert records.fields(Score)["item_id"] == (str, False)
+
+
+def test_floats_are_written_so_that_they_come_back_exactly(tmp_path):
+    value = math.pi / 3e17
+    records.write_jsonl(tmp_path / "a.jsonl", [Score("r", "m", "b", "1", "chars", value)])
+    assert next(records.read_jsonl(tmp_path / "a.jsonl", Score)).value == value

@@ -1,0 +1,246 @@
+"""Both readers of the rules, DuckDB and Great Expectations, name the same rows; each rule can be broken."""
+
+import duckdb
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lem import expectations, records, rules
+from lem.rules import RULES, Rule
+
+SHA = "0" * 64
+DERIVED = {
+    **dict.fromkeys(("n", "unscored"), int),
+    **dict.fromkeys(("value", "stderr", "low", "high"), float),
+}
+RUN_KEYS = {("own", "r" * 16), ("their", "r" * 16)}
+
+
+def columns(table):
+    """Return {column: type} of every column that the rules of a table read."""
+    known = (
+        {name: kind for name, (kind, _) in records.fields(rules.RECORDS[table]).items()}
+        if (table in rules.RECORDS)
+        else DERIVED
+    )
+    return {name: known.get(name, str) for name in rules.columns(rules.of(table))}
+
+
+def named_by_sql(table: str, frame: pd.DataFrame) -> dict[str, set[int]]:
+    types = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE"}
+    typed = ", ".join(f'cast("{name}" as {types[kind]}) as "{name}"' for name, kind in columns(table).items())
+    with duckdb.connect() as con:
+        con.register("frame", frame.assign(line=frame.index))
+        con.register("runs", pd.DataFrame(sorted(RUN_KEYS), columns=["source", "run_id"]))
+        con.execute(f"create table these as select line, {typed} from frame")
+        return {
+            rule.name: {
+                row[0] for row in con.execute(rules.offending_sql(rule, "these", ("line",))).fetchall()
+            }
+            for rule in rules.of(table)
+        }
+
+
+def named_by_gx(table: str, frame: pd.DataFrame) -> dict[str, set[int]]:
+    return expectations.offending(rules.of(table), frame, {"runs": RUN_KEYS})
+
+
+def frame_of(table, rows):
+    return pd.DataFrame(rows, columns=list(columns(table)), dtype=object)
+
+
+WORDS = ["own", "their", "naked", "Naked", "exact_match", "direct", "stop", "baseline", "null", "nan", "true"]
+HEX = [SHA, "A" * 64, SHA + "\n", "\n" + SHA, SHA[1:], "r" * 16, "0" * 16, "٣" * 16]
+ODD = [None, float("nan"), "", " ", "é", "e\u0301", "😀", "a\x00b", "\u2028", "it's", "2026-01-01T00:00:00Z"]
+TEXTS = st.sampled_from([None, *WORDS, *HEX, *ODD]) | st.text(max_size=3)
+VALUES = {
+    str: TEXTS,
+    int: st.sampled_from([None, float("nan"), -1, 0, 1, 1, 2, 3, 64, 2**53 + 1, -(2**63)]),
+    float: st.sampled_from(
+        [None, float("nan"), -1.0, -0.0, 0.0, 0.5, 1.0, 1, 2, float("inf"), -float("inf")]
+    ),
+}
+
+
+@st.composite
+def frames(draw, table):
+    row = st.fixed_dictionaries({name: VALUES[kind] for name, kind in columns(table).items()})
+    rows = draw(st.lists(row, min_size=1, max_size=10))
+    rows += [rows[i % len(rows)] for i in draw(st.lists(st.integers(0, 9), max_size=4))]
+    return frame_of(table, rows)
+
+
+@pytest.mark.parametrize("table", rules.KEYS)
+@settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_sql_and_great_expectations_name_the_same_rows(table, data):
+    frame = data.draw(frames(table))
+    assert named_by_gx(table, frame) == named_by_sql(table, frame)
+
+
+GOOD = {
+    "responses": {
+        **{"seed_id": "P01", "prompt": "p", "response": "né", "chars": 2, "mode": "naked", "model": "m"},
+        **{"prompts": "v", "prompt_sha": SHA, "run_id": "r" * 16, "source": "own", "sample": 0, "tokens": 3},
+        **{"gen_time": 0.5, "finish_reason": "stop", "batch_size": 1, "reasoning": "é", "reasoning_chars": 1},
+    },
+    "scores": {
+        **{"run_id": "r" * 16, "model": "m", "benchmark": "b", "item_id": "1", "metric": "exact_match"},
+        **{"value": 1.0, "error": None, "scorer": "number", "filter": "none", "mode": "naked", "sample": 0},
+        **{"repeat": 0, "regime": "direct", "source": "own"},
+    },
+    "runs": {
+        **{"run_id": "0" * 16, "source": "own", "model": "m", "prompts": "v", "mode": "naked", "top_p": 1.0},
+        **{"prompt_set_sha": SHA, "kernel_sha": SHA, "weights_sha": SHA, "adapter_sha": None, "samples": 1},
+        **{
+            "settings_sha": SHA,
+            "responses_sha": SHA,
+            "started": "2026-01-01T00:00:00+00:00",
+            "wall_seconds": 0.0,
+            "tokens": 0,
+        },
+        **{"responses": 0, "tokens_per_second": 0.0, "temperature": 0.0, "max_tokens": 1, "batch_size": 1},
+    },
+    "models": {"name": "m", "source": "own", "role": "baseline", "weights_sha": SHA, "adapter_sha": None},
+    "items": {"benchmark": "b", "item_id": "1", "question": "", "sha": SHA, "source": "own"},
+    "measurements": {
+        **{"source": "own", "model": "m", "prompts": None, "benchmark": "b", "mode": "naked", "metric": "m"},
+        **{"regime": "direct", "filter": "none", "scorer": "number", "unit": "share", "n": 2, "unscored": 0},
+        **{"value": 0.5, "low": 0.1, "high": 0.9, "stderr": 0.1},
+    },
+    "summary": {
+        **{"source": "own", "model": "m", "prompts": None, "mode": "naked", "benchmark": "b", "metric": "m"},
+        **{"filter": "none", "unit": "share", "n": 2, "unscored": 0, "value": 0.5, "low": 0.5, "high": 0.5},
+    },
+    "variant_detail": {
+        **{"source": "own", "model": "m", "metric": "m", "n": 2, "unscored": 0},
+        **{"value": 0.5, "low": 0.5, "high": 0.5},
+    },
+}
+
+INTERVAL = {
+    "low_at_most_value": {"low": 0.6},
+    "value_at_most_high": {"high": 0.4},
+    "low_at_most_high": {"low": 0.9, "value": None, "high": 0.1},
+    "value_null_without_rows": {"n": 0},
+    "value_where_rows": {"value": None},
+    "n_at_least_0": {"n": -1},
+    "unscored_at_least_0": {"unscored": -1},
+}
+OFFENCES = {
+    "responses": {
+        "mode_accepted": {"mode": "Naked"},
+        "seed_id_form": {"seed_id": ""},
+        "model_form": {"model": ""},
+        "prompts_form": {"prompts": ""},
+        "prompt_sha_form": {"prompt_sha": SHA + "\n"},
+        "gen_time_at_least_0": {"gen_time": -0.1},
+        "tokens_at_least_0": {"tokens": -1},
+        "sample_at_least_0": {"sample": -1},
+        "batch_size_at_least_1": {"batch_size": 0},
+        "chars_of_response": {"chars": 3},  # bytes, not characters
+        "chars_of_reasoning": {"reasoning_chars": 2},
+        "finish_reason_accepted": {"finish_reason": "eos"},
+        "run_known": {"source": "nobody"},
+    },
+    "scores": {
+        "mode_accepted": {"mode": "sandwhich"},
+        "run_known": {"run_id": "0" * 16},
+        "value_or_error": {"value": None},
+        "value_not_error": {"error": "timed out"},
+        "exact_match_accepted": {"value": 0.5},
+        "regime_accepted": {"regime": "Direct"},
+        "model_form": {"model": ""},
+        "benchmark_form": {"benchmark": ""},
+        "item_id_form": {"item_id": ""},
+        "metric_form": {"metric": ""},
+        "sample_at_least_0": {"sample": -1},
+        "repeat_at_least_0": {"repeat": -1},
+    },
+    "runs": {
+        "mode_accepted": {"mode": ""},
+        "run_id_form": {"run_id": "run-1"},
+        "prompt_set_sha_form": {"prompt_set_sha": "0"},
+        "kernel_sha_form": {"kernel_sha": SHA + "0"},
+        "weights_sha_form": {"weights_sha": ""},
+        "adapter_sha_form": {"adapter_sha": "none"},
+        "settings_sha_form": {"settings_sha": "A" * 64},
+        "responses_sha_form": {"responses_sha": "0"},
+        "started_form": {"started": "2026-01-01T00:00:00+01:00"},
+        "wall_seconds_at_least_0": {"wall_seconds": -1.0},
+        "responses_at_least_0": {"responses": -1},
+        "tokens_at_least_0": {"tokens": -1},
+        "tokens_per_second_at_least_0": {"tokens_per_second": -1.0},
+        "temperature_at_least_0": {"temperature": -0.5},
+        "max_tokens_at_least_1": {"max_tokens": 0},
+        "samples_at_least_1": {"samples": 0},
+        "batch_size_at_least_1": {"batch_size": 0},
+        "top_p_share": {"top_p": 1.5},
+    },
+    "models": {
+        "name_form": {"name": "../m"},
+        "weights_sha_form": {"weights_sha": "0"},
+        "adapter_sha_form": {"adapter_sha": "0"},
+        "role_accepted": {"role": "finetuned"},
+    },
+    "items": {
+        "benchmark_form": {"benchmark": ""},
+        "item_id_form": {"item_id": ""},
+        "sha_form": {"sha": "0"},
+    },
+    "measurements": {**INTERVAL, "stderr_at_least_0": {"stderr": -0.1}},
+    "summary": INTERVAL,
+    "variant_detail": INTERVAL,
+}
+
+
+def offence(rule: Rule) -> dict[str, object]:
+    """Return a row that breaks this rule: the good one with what is wrong written over it."""
+    if rule.kind == "unique":
+        return GOOD[rule.table]
+    wrong = {rule.field: None} if rule.scope == "shape" else OFFENCES[rule.table][rule.name]
+    return {**GOOD[rule.table], **wrong}
+
+
+@pytest.mark.parametrize("table", rules.KEYS)
+def test_each_rule_can_be_broken_and_both_name_the_row(table):
+    held = rules.of(table)
+    frame = frame_of(table, [GOOD[table], *(offence(rule) for rule in held)])
+    by_gx = named_by_gx(table, frame)
+    assert by_gx == named_by_sql(table, frame)
+    for line, rule in enumerate(held, 1):
+        assert line in by_gx[rule.name], rule
+        assert 0 not in by_gx[rule.name] or rule.kind == "unique", rule
+
+
+@pytest.mark.parametrize("table", rules.KEYS)
+def test_no_rule_names_a_good_row(table):
+    frame = frame_of(table, [GOOD[table]])
+    assert not any(named_by_gx(table, frame).values())
+    assert not any(named_by_sql(table, frame).values())
+
+
+def test_foreign_modes_are_left_alone():
+    for table in ("responses", "scores", "runs"):
+        frame = frame_of(table, [{**GOOD[table], "source": "their", "mode": "A_sandwich"}])
+        assert not any(named_by_gx(table, frame).values())
+
+
+def test_rules_are_named_once_and_read_columns_that_exist():
+    assert len({(rule.table, rule.name) for rule in RULES}) == len(RULES)
+    for table, cls in rules.RECORDS.items():
+        assert set(rules.columns(rules.of(table))) <= set(records.fields(cls))
+
+
+def test_every_offence_written_here_is_of_a_rule():
+    content = {(rule.table, rule.name) for rule in RULES if rule.scope == "content"}
+    assert content == {(table, name) for table, names in OFFENCES.items() for name in names}
+
+
+def test_a_rule_says_in_words_what_it_asks():
+    words = {f"{rule.table}.{rule.name}": rules.requirement(rule) for rule in RULES}
+    assert words["runs.top_p_share"] == "at least 0, at most 1"
+    assert words["scores.value_or_error"] == "a value where value is null"
+    assert words["scores.exact_match_accepted"] == "0 or 1 where metric is exact_match"
+    assert words["responses.run_known"] == "one that runs has"

@@ -1,0 +1,214 @@
+"""Every SQL file on hand-written records: what each view says, and that nothing is lost on the way."""
+
+import hashlib
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from lem import layout, records, warehouse
+from lem.errors import LemError
+from lem.records import Item, Model, Response, Run, Score
+
+SHA, R1, R2 = "a" * 64, "1" * 16, "2" * 16
+RUN = Run(
+    run_id=R1, source="own", model="m", prompts="sums", mode="naked", prompt_set_sha=SHA, kernel_sha=None,
+    template="T", weights_sha=SHA, adapter_sha=None, temperature=0.0, top_p=None, max_tokens=8, samples=1,
+    batch_size=4, seed=None, engine="e", device="cpu", blas="b", settings_sha=SHA, responses=3,
+)  # fmt: skip
+
+
+def response(seed_id, text, finish="stop", **changes):
+    plain = Response(
+        seed_id=seed_id, prompt="p", response=text, gen_time=1.0, chars=len(text), mode="naked", model="m",
+        prompts="sums", prompt_sha=SHA, run_id=R1, tokens=3, finish_reason=finish, batch_size=4,
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+def score(item_id, value, **changes):
+    plain = Score(R1, "m", "sums", item_id, "exact_match", value, None if value is not None else "no gold")
+    return replace(plain, filter=changes.pop("filter", "flexible"), **changes)
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """Three answers of our own, one of them unscored, and a foreign source with judged points."""
+    monkeypatch.chdir(tmp_path)
+    records.write_json(layout.model_record("baseline", "m"), Model("m", family="f", scale="1M"))
+    records.write_json(layout.log("m", "sums", "naked", "json"), RUN)
+    answers = [response("i1", "four"), response("i2", "fives", "length"), response("i3", "")]
+    records.write_jsonl(layout.answers("sums", "m"), answers)
+    items = [Item("sums", f"i{n}", "q", str(n), SHA, cluster="c", category="k") for n in (1, 2, 3)]
+    records.write_jsonl(layout.items("sums"), items)
+    both = [score("i1", 1.0), score("i2", 0.0), score("i3", None)]
+    records.write_jsonl(layout.scores("sums", "m"), [*both, *(replace(s, filter="strict") for s in both)])
+    theirs = layout.imported("theirs")
+    foreign = {"source": "theirs", "benchmark": "dna", "scorer": "judge", "filter": "stored"}
+    judged = [
+        Score(
+            R2,
+            "lek",
+            foreign["benchmark"],
+            f"d{i}",
+            metric,
+            value,
+            None,
+            "judge",
+            "stored",
+            source="theirs",
+        )
+        for metric, values in {"safety": [8.0, 9.0], "nuance": [7.0, 7.0]}.items()
+        for i, value in enumerate(values)
+    ]
+    records.write_jsonl(theirs / "scores/dna/lek.jsonl", judged)
+    records.write_json(
+        theirs / "logs/lek.json", replace(RUN, run_id=R2, source="theirs", model="lek", prompts="dna")
+    )
+    records.write_json(theirs / "fine-tuned/lek/model.json", Model("lek", source="theirs", role="fine-tuned"))
+    return tmp_path
+
+
+@pytest.fixture
+def con(study):
+    return warehouse.build()
+
+
+def rows(con, sql):
+    return con.execute(sql).fetchall()
+
+
+def test_every_sql_file_is_a_view_or_a_table(con):
+    names = {
+        Path(f.name).stem
+        for floor in ("staging", "marts", "derived")
+        for f in files("lem").joinpath("sql", floor).iterdir()
+    }
+    there = {name for (name,) in rows(con, "select table_name from information_schema.tables")}
+    assert names <= there
+
+
+@pytest.mark.parametrize("table", ["responses", "scores", "runs", "models", "items"])
+def test_staging_keeps_every_row_and_column(con, table):
+    raw = rows(con, f"select count(*) from raw_{table}")
+    assert rows(con, f"select count(*) from stg_{table}") == raw != [(0,)]
+    columns = {
+        table: len(con.execute(f"from {table} limit 0").description)
+        for table in (f"raw_{table}", f"stg_{table}")
+    }
+    assert len(set(columns.values())) == 1
+
+
+def test_responses_have_their_models_role(con):
+    assert rows(con, "select distinct model, role from responses") == [("m", "baseline")]
+
+
+def test_scores_know_what_they_are_about(con):
+    assert rows(
+        con, "select gold, cluster, category from scores where item_id = 'i2' and filter = 'strict'"
+    ) == [("2", "c", "k")]
+
+
+def test_samples_list_values_in_the_items_order_and_count_the_unscored(con):
+    found = rows(
+        con, "select unscored, sample_values from samples where metric = 'exact_match' and filter = 'strict'"
+    )
+    assert found == [(1, [1.0, 0.0])]
+
+
+def test_signs_of_the_answers(con):
+    found = rows(
+        con, "select metric, unscored, sample_values from samples where benchmark is null order by metric"
+    )
+    assert found == [("chars", 0, [4.0, 5.0, 0.0]), ("cut_off", 0, [0.0, 1.0, 0.0])]
+
+
+def test_measurements_carry_n_interval_and_method(con):
+    (row,) = rows(
+        con,
+        "select n, unscored, value, low, high, method, unit from measurements "
+        "where metric = 'exact_match' and filter = 'flexible'",
+    )
+    assert row[:3] == (2, 1, 0.5)
+    assert row[3] == pytest.approx(0.0945, abs=1e-4) and row[4] == pytest.approx(0.9055, abs=1e-4)
+    assert row[5:] == ("wilson 95 %", "rate")
+
+
+def test_a_changed_score_changes_the_estimate(study):
+    records.write_jsonl(layout.scores("sums", "m"), [score("i1", 1.0), score("i2", 1.0), score("i3", None)])
+    assert rows(warehouse.build(), "select value from measurements where metric = 'exact_match'") == [(1.0,)]
+
+
+def test_summary_names_model_role_and_what_was_asked(con):
+    found = rows(
+        con,
+        "select source, role, prompts, mode, benchmark, n from summary "
+        "where metric in ('safety', 'chars') order by all",
+    )
+    assert found == [
+        ("own", "baseline", "sums", "naked", None, 3),
+        ("theirs", "fine-tuned", "dna", "naked", "dna", 2),
+    ]
+
+
+def test_variant_detail_is_in_the_published_units(con):
+    found = rows(
+        con, "select source, model, metric, n, value, unscored, unit from variant_detail order by all"
+    )
+    assert found == [
+        ("own", "m", "sums", 2, 50.0, 1, "percent"),
+        ("theirs", "lek", "nuance", 2, 7.0, 0, "points 1-10"),
+        ("theirs", "lek", "safety", 2, 8.5, 0, "points 1-10"),
+    ]
+
+
+def test_same_rows_same_bytes(con, study):
+    warehouse.export(con, layout.TABLES)
+    first = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in layout.TABLES.iterdir()}
+    warehouse.export(warehouse.build(), layout.TABLES)
+    assert {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in layout.TABLES.iterdir()} == first
+    assert set(first) == {f"{table}.parquet" for table in warehouse.TABLES}
+
+
+def test_tables_without_any_record_still_have_their_columns(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    con = warehouse.build()
+    assert warehouse.export(con, layout.TABLES) == dict.fromkeys(warehouse.TABLES, 0)
+    assert "low" in duckdb.sql(f"from '{layout.TABLES}/summary.parquet'").columns
+
+
+def test_a_doubled_model_is_noticed_as_doubled_rows(study):
+    records.write_json(layout.model_record("fine-tuned", "m"), Model("m", role="fine-tuned"))
+    with pytest.raises(LemError, match="responses: 3 rows were read, 6 came out"):
+        warehouse.build()
+
+
+def test_a_stale_table_is_removed(con, study):
+    layout.TABLES.mkdir(parents=True)
+    (layout.TABLES / "gone.parquet").write_bytes(b"")
+    warehouse.export(con, layout.TABLES)
+    assert not (layout.TABLES / "gone.parquet").exists()
+
+
+def test_overview_is_in_the_data_mappings_shape(con):
+    assert warehouse.overview(con) == {"sums": {"m": 50.0}, "speed": {"sums_m": 1.0}}
+
+
+def test_the_command_writes_tables_database_and_summary(study, lem):
+    lem("doctor", "--pin")
+    shown = lem("warehouse").output
+    assert "measurements\t" in shown
+    with duckdb.connect(str(layout.DATABASE), read_only=True) as database:
+        assert database.execute("select count(*) from scores").fetchone() == (10,)
+    assert (layout.DATA / "benchmarks/summary.json").is_file()
+
+
+def test_nothing_is_written_when_a_finished_table_breaks_a_rule(study, lem, monkeypatch):
+    backwards = {"low": 0.9, "high": 0.1}
+    real = warehouse.stats.rate
+    monkeypatch.setattr(warehouse.stats, "rate", lambda k, n: replace(real(k, n), **backwards))
+    lem("doctor", "--pin")
+    assert "measurements" in lem("warehouse", code=1).output
+    assert not layout.TABLES.exists()

@@ -1,0 +1,121 @@
+"""The parts of README.md that can be computed: stages, commands, tree, results, speed.
+
+Each stands between `<!-- begin NAME -->` and `<!-- end NAME -->`. A test holds
+them against the code and against the reference run's tables.
+
+    make docs                        # write them
+    python tools/readme.py --check   # exit 1 and name the parts that differ
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+RESULTS = """
+select model, mode, metric, filter, n, unscored, round(value, 3) as value, round(low, 3) as low,
+       round(high, 3) as high
+from summary where source = 'own' and prompts in ('validation', 'gsm8k') order by all
+"""
+
+
+def stages() -> str:
+    """Return the stage table of dvc.yaml."""
+    tree = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    rows = [(name, stage.get("do", stage)) for name, stage in tree.items()]
+    lines = ["| stage | what it does | command |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| `{name}` | {s['desc']} | `{_plain(s['cmd'])}` |" for name, s in rows)])
+
+
+def _plain(command: str) -> str:
+    """Return a command with its matrix variables as capitals: ${item.model} -> MODEL."""
+    return re.sub(r"\$\{(?:item\.)?(\w+)}", lambda m: {"key": "BENCHMARK"}.get(m[1], m[1].upper()), command)
+
+
+def commands() -> str:
+    """Return the command list of the click group."""
+    from lem.cli import COMMANDS
+
+    return "\n".join(
+        ["| command | what it is for |", "|---|---|"]
+        + [f"| `lem {n}` | {text} |" for n, (_, text) in COMMANDS.items()]
+    )
+
+
+def modules() -> str:
+    """Return one line a module, from the first line of its docstring."""
+    lines = []
+    for file in sorted((ROOT / "src/lem").rglob("*.py")):
+        first = re.search(r'"""(.*?)(?:"""|\n)', file.read_text())
+        name = file.relative_to(ROOT / "src").as_posix()
+        lines.append(f"{name:38} {first[1] if first else ''}".rstrip())
+    return "\n".join(["```", *lines, "```"])
+
+
+def results() -> str:
+    """Return the reference run's summary as Markdown, by `lem sql`."""
+    call = [sys.executable, "-m", "lem", "sql", "--format", "markdown", RESULTS]
+    return subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def speed() -> str:
+    """Return the last `make bench` as Markdown."""
+    rows = json.loads((ROOT / "reports/bench.json").read_text())
+    lines = [
+        "| benchmark | ours | peer | ratio | goal | equal texts | peer is |",
+        "|---|--:|--:|--:|--:|--:|---|",
+    ]
+    lines += [
+        f"| {r['name']} | {r['ours']} | {r['peer']} | {r['ratio']} | {r['goal']} "
+        f"| {r['equal_texts']} of {r['n']} | {r['peer_name']} |"
+        for r in rows
+    ]
+    return "\n".join(lines)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "stages": stages,
+    "commands": commands,
+    "modules": modules,
+    "results": results,
+    "speed": speed,
+}
+
+
+def part(text: str, name: str) -> str:
+    """Return what stands between the marks of a part."""
+    found = re.search(rf"<!-- begin {name} -->\n(.*?)\n?<!-- end {name} -->", text, re.S)
+    if not found:
+        raise SystemExit(f"README.md: the marks of '{name}' are missing")
+    return found[1]
+
+
+def main() -> None:
+    """Write the parts, or name those that differ."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all")
+    parser.add_argument("--check", action="store_true", help="change nothing, exit 1 if a part differs")
+    asked = parser.parse_args()
+    text = README.read_text()
+    stale = []
+    for name in asked.parts or PARTS:
+        old, new = part(text, name), PARTS[name]()
+        if old != new:
+            stale.append(name)
+            text = text.replace(f"begin {name} -->\n{old}", f"begin {name} -->\n{new}", 1)
+    if asked.check and stale:
+        raise SystemExit(f"README.md: {', '.join(stale)} differ; write them with: make docs")
+    README.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
