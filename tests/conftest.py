@@ -9,12 +9,15 @@ os.environ["DVC_NO_ANALYTICS"] = "1"
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import settings
 
 import micro
 from lem import mlx_runtime
 from lem.cli import main
 
 mlx_runtime.blas()  # once, before any test imports mlx
+settings.register_profile("lem", deadline=None)  # a busy machine is no fault
+settings.load_profile("lem")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -184,7 +184,7 @@ def _never_said(bpe: Tokenizer) -> list[int]:
 
 
 def adapter(folder: Path, base_weights_sha: str, seed: int = 0, strength: float = 1.0) -> Path:
-    """Write a LoRA adapter for the micro model as mlx-lm writes it, with a random B, and return its folder."""
+    """Write a LoRA adapter as mlx-lm does, with a random B, and return its folder."""
     rank, keys = 4, ["self_attn.q_proj", "self_attn.v_proj"]
     folder.mkdir(parents=True)
     lora = {"rank": rank, "scale": 2.0, "dropout": 0.0, "keys": keys}

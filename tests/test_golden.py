@@ -13,14 +13,14 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from test_gguf_files import small_gguf
 
 from lem import convert, engine, layout
+from test_gguf_files import small_gguf
 
 GOLDEN = Path(__file__).with_name("golden.json")
 VOLATILE = {
     "gen_time", "avg_time", "started", "wall_seconds", "tokens_per_second", "speed",
-    "git_revision", "engine", "device", "blas", "run_id", "settings_sha",
+    "git_revision", "engine", "device", "blas", "run_id", "settings_sha", "responses_sha",
 }  # fmt: skip
 
 

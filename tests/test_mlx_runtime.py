@@ -72,7 +72,7 @@ def test_without_any_blas_it_says_so():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere MLX has a fast BLAS")
 def test_too_late_is_an_error():
-    code = "import mlx.core\ntry:\n    mlx_runtime.blas()\nexcept RuntimeError as err:\n    print('slow' in str(err))"
+    code = "import mlx.core\ntry: mlx_runtime.blas()\nexcept RuntimeError as err: print('slow' in str(err))"
     assert fresh(code).stdout == "True\n"
 
 
@@ -188,7 +188,7 @@ def test_prompts_of_very_different_lengths(loaded):
 def test_a_prompt_that_all_others_begin_with(loaded):
     """The shortest keeps one token of its own; so do prompts that are all the same."""
     (first,) = prompts(loaded, "kernel-only", questions=[micro.QUESTIONS[0]])
-    asked = [first, first + [40, 41], first]
+    asked = [first, [*first, 40, 41], first]
     assert mlx_runtime.shared_prefix(asked) == len(first) - 1
     assert answers(loaded, asked) == plainly(loaded, asked)
 
@@ -351,7 +351,7 @@ def test_an_adapter_of_another_shape_is_refused(base, tmp_path):
     adapter = micro.adapter(tmp_path / "a", convert.weights_sha(base))
     file = adapter / "adapters.safetensors"
     save_file({name.replace("v_proj", "o_proj"): array for name, array in load_file(file).items()}, file)
-    with pytest.raises(LemError, match="mlx-lm cannot load it: .*o_proj") as caught:
+    with pytest.raises(LemError, match=r"mlx-lm cannot load it: .*o_proj") as caught:
         mlx_runtime.load(base, adapter)
     assert "\n" not in caught.value.message
 

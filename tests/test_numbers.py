@@ -14,6 +14,8 @@ LAST = {
     "Eleven.": None,
     "H2O is water.": None,
     "model v2": None,
+    "room 7f3": None,
+    "a grid of 5x3": None,
     "7": "7",
     "There are 7 frogs.": "7",
     "The bill comes to 41.": "41",

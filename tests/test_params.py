@@ -142,10 +142,8 @@ BASE = "models: {baseline: {base: {from: x}}, fine-tuned: {one: {tune: base}, tw
 def test_a_model_is_tuned_from_a_baseline_of_the_file(load, refused):
     assert load(BASE % "base").models["two"].tune == "base"
     for not_one in ("bse", "one", "two"):  # an adapter on an adapter, or on itself, has no weights of its own
-        message = refused(BASE % not_one)
-        assert (
-            f"models.fine-tuned.two: 'tune' must name a baseline of this file, found {not_one!r}" in message
-        )
+        says = f"models.fine-tuned.two: 'tune' must name a baseline of this file, found {not_one!r}"
+        assert says in refused(BASE % not_one)
     assert "'tune' is for models under fine-tuned" in refused("models: {baseline: {m: {from: x, tune: m}}}")
 
 
@@ -190,3 +188,18 @@ def test_a_benchmark_is_a_prompt_set_too():
     study = params.load(ROOT / "params.yaml")
     assert study.prompt_set("gsm8k") is study.benchmarks["gsm8k"]
     assert study.prompt_set("validation") is study.prompts["validation"]
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("defaults: {samples: 0}", "defaults.samples: expected 1 or more, found 0"),
+        ("defaults: {temperature: -0.1}", "defaults.temperature: expected 0 (greedy) or more"),
+        ("defaults: {top_p: 0}", "defaults.top_p: expected more than 0"),
+        ("memory: {limit_gb: 0}", "memory.limit_gb: expected more than 0"),
+        ("benchmarks: {b: {file: f, prompt: q, limit: -1}}", "benchmarks.b.limit: expected 1 or more"),
+        ("prompts: {p: {files: [f], first: 0}}", "prompts.p.first: expected 1 or more"),
+    ],
+)
+def test_a_number_out_of_range_is_named(refused, text, where):
+    assert where in refused(text)

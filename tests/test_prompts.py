@@ -89,6 +89,7 @@ NEXT = "<|end|><|start|>assistant"
         (f"{ANALYSIS}Two.\nTwo.{FINAL}Four.\n\nOr so.", "Two.\nTwo.", "Four.\n\nOr so."),
         (f"{ANALYSIS}Two.{NEXT}{ANALYSIS}Two again.{NEXT}{FINAL}Four.", "Two.\n\nTwo again.", "Four."),
         (f"{ANALYSIS}Two.{NEXT}<|channel|>commentary<|message|>Hm.{NEXT}{FINAL}Four.", "Two.", "Four."),
+        (f"{ANALYSIS}Two.{NEXT}{FINAL}Four.{NEXT}{FINAL}Or five.", "Two.", "Four.\n\nOr five."),
         (f"{ANALYSIS}Two and", "Two and", ""),
         (f"{ANALYSIS}Two.<|end|>", "Two.", ""),
         (f"{ANALYSIS}Two.{NEXT}", "Two.", ""),

@@ -169,6 +169,14 @@ def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path):
     assert list(file.parent.iterdir()) == [file]
 
 
+def test_whoever_reads_the_old_file_reads_it_to_its_end(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    records.write_whole(file, "old")
+    with file.open() as reader:
+        records.write_whole(file, "new")
+        assert (reader.read(), file.read_text()) == ("old", "new")
+
+
 def test_a_record_that_cannot_be_made_leaves_the_old_file(tmp_path):
     file = tmp_path / "rows.jsonl"
     records.write_whole(file, "old")

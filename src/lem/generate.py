@@ -151,7 +151,7 @@ class Asking:
         self.identity = self._identity(convert.weights_sha(folder), adapter)
         self.run_settings_sha = settings_sha(self.identity)
         self.questions = [self._question(p, s) for p in self.prompts for s in range(settings.samples)]
-        self.prompt_set_sha = settings_sha(self._ids_by_key())
+        self.prompt_set_sha = settings_sha({"prompts": [[p.id, p.text] for p in self.prompts]})
         self.run_id = settings_sha({**self.identity, "prompts": self.prompt_set_sha})[:16]
 
     def _identity(self, weights_sha: str, adapter: Path | None) -> dict[str, Any]:

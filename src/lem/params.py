@@ -107,8 +107,12 @@ class Study:
 
     def prompt_set(self, name: str) -> PromptSpec | BenchmarkSpec:
         """Return a prompt set, or the benchmark of that name: its questions are one too."""
-        either: dict[str, PromptSpec | BenchmarkSpec] = {**self.prompts, **self.benchmarks}
-        return _entry(either, name, "prompt set", "prompts or benchmarks")
+        if name in self.benchmarks:
+            return self.benchmarks[name]
+        if name in self.prompts:
+            return self.prompts[name]
+        both: dict[str, PromptSpec | BenchmarkSpec] = {**self.prompts, **self.benchmarks}
+        return _entry(both, name, "prompt set", "prompts or benchmarks")
 
 
 T = TypeVar("T")
@@ -197,8 +201,23 @@ def _cast(where: str, value: object, hint: str) -> object:
     scalars: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool}
     scalar = scalars.get(hint.split(" ")[0])
     if scalar and isinstance(value, scalar) and (isinstance(value, bool) == (scalar is bool)):
-        return value
+        return _in_range(where, value)
     raise LemError(f"{FILE}: {where}: expected {hint.removesuffix(' | None')}, found {value!r}")
+
+
+AT_LEAST_ONE = ("batch_size", "first", "limit", "max_tokens", "samples", "q_bits", "q_group_size")
+ABOVE_ZERO = ("top_p", "cache_limit_gb", "limit_gb")
+
+
+def _in_range(where: str, value: Any) -> object:  # noqa: ANN401 (a scalar of its field's type)
+    key = where.rpartition(".")[2]
+    if key in AT_LEAST_ONE and value < 1:
+        raise LemError(f"{FILE}: {where}: expected 1 or more, found {value}")
+    if key in ABOVE_ZERO and value <= 0:
+        raise LemError(f"{FILE}: {where}: expected more than 0, found {value}")
+    if key == "temperature" and value < 0:
+        raise LemError(f"{FILE}: {where}: expected 0 (greedy) or more, found {value}")
+    return value
 
 
 def _mapping(where: str, value: object) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from a path. A value that could not be measured is null with an `error` beside i
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
@@ -171,6 +172,7 @@ Record = Model | Run | Response | Item | Score | Quarantined
 R = TypeVar("R", Model, Run, Response, Item, Score, Quarantined)
 
 
+@functools.cache
 def fields(cls: type) -> dict[str, tuple[type, bool]]:
     """Return {field: (scalar type, may be null)} of a record class, in order."""
     out = {}
@@ -207,10 +209,17 @@ def problem(cls: type, row: object) -> tuple[str, str] | None:
 
 def _fits(value: object, scalar: type) -> bool:
     if scalar is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return isinstance(value, int | float) and not isinstance(value, bool) and _finite(value)
     if scalar is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, scalar)
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the largest double
+        return False
 
 
 def read_jsonl(path: Path, cls: type[R]) -> Iterator[R]:

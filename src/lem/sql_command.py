@@ -22,12 +22,12 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -41,14 +41,14 @@ Row = Sequence[object]
 FORMATS = ("table", "tsv", "csv", "json", "markdown")
 BATCH = 2000  # rows held at a time where they are streamed
 SCREEN = 1000  # rows shown of a table on a terminal
-READS = re.compile(r"(\s|\(|--[^\n]*\n|/\*.*?\*/)*(with|select|from|pivot|explain|describe)\b", re.I | re.S)
+READ_ONLY = "the tables cannot be written, only read"
+READS = re.compile(r"(?>\s|\(|--[^\n]*\n|/\*.*?\*/)*+(with|select|from|pivot|explain|describe)\b", re.I | re.S)
 TSV = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 MARKDOWN = str.maketrans({"\\": "\\\\", "|": "\\|", "\n": "<br>", "\r": None})
 TERMINAL = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
 SHUT = """
 set enable_progress_bar = false;  -- it is drawn on stdout
-set enable_external_file_cache = false;
-set python_enable_replacements = false;
+set enable_external_file_cache = false;  -- one call asks once
 set autoload_known_extensions = false;
 set temp_directory = '';  -- a query may read and write where DuckDB spills
 set enable_external_access = false;
@@ -80,10 +80,10 @@ def connect(tables: Path) -> DuckDBPyConnection:
 
 
 class _Table:
-    """An open file with a position for each thread, since DuckDB's threads seek and read in one."""
+    """A file with a position for each thread: DuckDB's threads seek and read in the same one."""
 
-    def __init__(self, path: Path) -> None:
-        self.file, self.at = path.open("rb", buffering=0), threading.local()
+    def __init__(self, file: io.FileIO) -> None:
+        self.file, self.at = file, threading.local()
 
     def seek(self, position: int) -> None:
         self.at.position = position
@@ -108,8 +108,11 @@ def _read_only(files: dict[str, Path]) -> Any:  # noqa: ANN401 (fsspec is untype
 
         def _open(self, path: str, mode: str = "rb", **_: object) -> _Table:
             if mode != "rb":
-                raise PermissionError("the tables cannot be written, only read")
-            return _Table(files[f"tables://{path}"])
+                raise PermissionError(READ_ONLY)
+            return _Table(files[f"tables://{path}"].open("rb", buffering=0))
+
+        def _rm(self, path: str) -> NoReturn:
+            raise PermissionError(READ_ONLY)
 
         def glob(self, path: str, **_: object) -> list[str]:
             return [path]
@@ -275,7 +278,7 @@ def command(query: str | None, fmt: str | None, overview: bool, table: str | Non
 
     if [query is not None, overview, table is not None].count(True) != 1:
         raise LemError('give a query (lem sql "select ..."), or --tables, or --describe TABLE')
-    with closing(connect(layout.TABLES)) as con:
+    with closing(connect(layout.TABLES)) as con, _ended_by_ctrl_c():
         try:
             if overview:
                 _write(["table", "rows", "columns"], sizes(con), fmt)
@@ -288,10 +291,16 @@ def command(query: str | None, fmt: str | None, overview: bool, table: str | Non
                 _write(columns, chain.from_iterable(iter(lambda: con.fetchmany(BATCH), [])), fmt)
         except duckdb.Error as err:
             raise _failure(con, err) from err
-        except RuntimeError as err:
-            if str(err) != "Query interrupted":  # what DuckDB makes of Ctrl-C
-                raise
-            raise click.Abort from err
+
+
+@contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C end the process at once; DuckDB would hear of it only after the query."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _utf8(raw: bytes) -> str:

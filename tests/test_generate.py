@@ -1,0 +1,562 @@
+"""`lem generate` end to end on a small study: what is asked, what is kept, what a kill leaves behind."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+import micro
+from lem import convert, layout, mlx_runtime, questions
+from lem.prompts import messages, render
+from lem.records import Model, Response, Run, read_json, read_jsonl, settings_sha, sha256
+
+ASK = ("generate", "--model", "micro", "--prompts", "validation", "--mode", "sandwich")
+RESPONSES = Path("data/baseline/micro/validation-sandwich.jsonl")
+LOG = Path("data/logs/micro-validation-sandwich.log")
+RUN = Path("data/logs/micro-validation-sandwich.json")
+JOURNAL = Path(".lem/journal/generate-micro-validation-sandwich.jsonl")
+IDS = [f"P{n:02}_MICRO" for n in range(1, 13)]
+HOT = ("--temperature", "15")
+
+
+@pytest.fixture
+def ready(study, lem):
+    """A study whose model is converted."""
+    lem("convert", "--model", "micro")
+    return study
+
+
+def rows(file=RESPONSES):
+    return list(read_jsonl(file, Response))
+
+
+def said(file=RESPONSES):
+    return {(r.seed_id, r.sample): r.response for r in rows(file)}
+
+
+def lasting(file=RESPONSES):
+    """Return the records without what depends on the hour: times, and what stood in the same batch."""
+    volatile = ("gen_time", "batch_size")
+    records = [json.loads(line) for line in file.read_text().splitlines()]
+    return [{k: v for k, v in record.items() if k not in volatile} for record in records]
+
+
+def asked(result):
+    """Return how many prompts a run asked, from what it printed."""
+    if "Loading model" not in result.output:
+        return 0
+    kept = re.search(r"^Keeping (\d+) answers, (\d+) to ask$", result.output, re.M)
+    return int(kept[2]) if kept else int(re.search(r"\[\d+/(\d+)\]", result.output)[1])
+
+
+def edit(path, change):
+    """Rewrite a JSON file by a function of its content."""
+    value = json.loads(Path(path).read_text())
+    Path(path).write_text(json.dumps(change(value) or value))
+
+
+def replace(path, old, new):
+    text = Path(path).read_text()
+    assert old in text
+    Path(path).write_text(text.replace(old, new, 1))
+
+
+def tree(folder="."):
+    return {str(p) for p in Path(folder).rglob("*") if p.is_file()}
+
+
+def test_three_files_are_written_and_nothing_else(ready, lem):
+    before = tree()
+    lem(*ASK)
+    assert tree() - before == {str(RESPONSES), str(LOG), str(RUN)}
+
+
+def test_responses(ready, lem):
+    lem(*ASK)
+    found, record = rows(), read_json(RUN, Run)
+    assert [r.seed_id for r in found] == IDS
+    assert [r.prompt for r in found] == list(micro.QUESTIONS)
+    for r in found:
+        assert (r.model, r.prompts, r.mode, r.source, r.sample) == (
+            "micro",
+            "validation",
+            "sandwich",
+            "own",
+            0,
+        )
+        assert (r.chars, r.run_id, r.batch_size) == (len(r.response), record.run_id, 4)
+        assert r.gen_time >= 0
+        assert r.finish_reason == ("length" if r.tokens == 12 else "stop")
+    assert {r.finish_reason for r in found} == {"stop", "length"}
+
+
+def test_a_response_leads_back_to_the_prompt_as_sent(ready, lem):
+    """The record's prompt, the run's template and the study's kernel give its hash and its answer."""
+    lem(*ASK)
+    loaded = mlx_runtime.load(layout.model("micro"))
+    kernel = questions.kernel()
+    assert loaded.tokenizer.chat_template == read_json(RUN, Run).template == micro.TEMPLATE
+    for r in rows():
+        sent = render(loaded.tokenizer, messages("sandwich", kernel, r.prompt))
+        content = f"{kernel.text}\n\n{r.prompt}\n\n{kernel.signature}"
+        assert sent == f"<|im_start|>user\n{content}<|im_end|>\n<|im_start|>assistant\n"
+        assert sha256(sent) == r.prompt_sha
+        ids = mlx_runtime.encode(loaded.tokenizer, sent)
+        (done,) = mlx_runtime.generate(loaded, [ids], mlx_runtime.Sampling(max_tokens=12))
+        assert done.text.strip() == r.response
+
+
+def test_run_record(ready, lem):
+    lem(*ASK)
+    run = read_json(RUN, Run)
+    model = read_json(layout.model_record("baseline", "micro"), Model)
+    assert (run.model, run.prompts, run.mode, run.source) == ("micro", "validation", "sandwich", "own")
+    assert (run.weights_sha, run.adapter_sha) == (model.weights_sha, None)
+    assert (run.temperature, run.top_p, run.seed, run.max_tokens) == (0.0, None, None, 12)
+    assert (run.batch_size, run.samples, run.responses) == (4, 1, 12)
+    assert run.kernel_sha == settings_sha(
+        {"text": micro.KERNEL.strip(), "signature": micro.SIGNATURE.strip()}
+    )
+    assert run.responses_sha == convert.file_sha(RESPONSES)
+    assert run.tokens == sum(r.tokens for r in rows())
+    assert run.tokens_per_second > 0
+    assert run.blas == mlx_runtime.blas()
+    assert re.fullmatch(r"mkl .*mlx \S+, mlx-lm \S+, .*recipe \d+", run.engine)
+    assert datetime.fromisoformat(run.started).utcoffset().total_seconds() == 0
+
+
+def test_log_has_the_seed_documents_form(ready, lem):
+    shown = lem(*ASK).stdout
+    device, blas = read_json(RUN, Run).device, mlx_runtime.blas()
+    assert shown == LOG.read_text()
+    head, body = shown.split("...\n\n", 1)
+    assert head.splitlines() == [
+        "Loaded 12 seeds",
+        "Loading model: micro",
+        f"Model loaded on {device} (BLAS: {blas}). Running SANDWICH validation",
+    ]
+    answers, done = body.split("\n\nDone. ")
+    assert done == f"12 responses saved to {RESPONSES}\n"
+    entries = re.findall(r"^\[(\d+)/12\] (\S+) \| (\d+) chars \| \d+\.\ds\n  >> (.*)$", answers, re.M)
+    assert [int(i) for i, *_ in entries] == list(range(1, 13))
+    expected = {r.seed_id: (str(r.chars), r.response) for r in rows()}
+    assert {seed: (chars, text) for _, seed, chars, text in entries} == expected
+
+
+def test_log_previews_long_answers(ready, lem):
+    lem(*ASK, "--max-tokens", "150")
+    long = next(r for r in rows() if r.chars > 200)
+    assert f"  >> {long.response[:200]}...\n" in LOG.read_text()
+    assert long.response[:201] not in LOG.read_text()
+
+
+def test_a_second_run_asks_nothing_and_writes_the_same(ready, lem):
+    lem(*ASK)
+    before = RESPONSES.read_bytes(), RUN.read_bytes()
+    shown = lem(*ASK)
+    assert asked(shown) == 0
+    assert (RESPONSES.read_bytes(), RUN.read_bytes()) == before
+    assert len(re.findall(r"^\[\d+/12\]", LOG.read_text(), re.M)) == 12
+    assert not JOURNAL.exists()
+
+
+def test_the_same_study_elsewhere_has_the_same_run_id(ready, lem, tmp_path, monkeypatch):
+    lem(*ASK)
+    before = lasting()
+    monkeypatch.chdir(micro.study(tmp_path / "elsewhere"))
+    lem("convert", "--model", "micro")
+    lem(*ASK)
+    assert lasting() == before
+
+
+def test_one_edited_prompt_is_the_only_one_asked(ready, lem):
+    lem(*ASK)
+    before, run = said(), read_json(RUN, Run)
+    edit("seeds/P21-P40.json", lambda seeds: seeds[1].update(prompt="Where does the road run?"))
+    assert asked(lem(*ASK)) == 1
+    after = said()
+    assert {k for k in after if after[k] != before[k]} == {("P08_MICRO", 0)}
+    assert [r.seed_id for r in rows()] == IDS
+    again = read_json(RUN, Run)
+    assert again.run_id != run.run_id and again.settings_sha == run.settings_sha
+    assert {r.run_id for r in rows()} == {again.run_id}
+
+
+def test_removed_added_moved_and_renamed_prompts(ready, lem):
+    lem(*ASK)
+    before = said()
+    edit("seeds/P01-P20.json", lambda seeds: seeds[1:])
+    assert asked(lem(*ASK)) == 0
+    assert said() == {k: v for k, v in before.items() if k[0] != "P01_MICRO"}
+    edit("seeds/P01-P20.json", lambda seeds: seeds[::-1])
+    assert asked(lem(*ASK)) == 0
+    assert [r.seed_id for r in rows()] == [*IDS[5:0:-1], *IDS[6:]]
+    edit("seeds/P01-P20.json", lambda seeds: seeds[0].update(id="P06_RENAMED"))
+    assert asked(lem(*ASK)) == 0
+    assert said()["P06_RENAMED", 0] == before["P06_MICRO", 0]
+    first = {"id": "P01_MICRO", "prompt": micro.QUESTIONS[0]}
+    edit("seeds/P01-P20.json", lambda seeds: [first, *seeds])
+    assert asked(lem(*ASK)) == 1
+    assert said()["P01_MICRO", 0] == before["P01_MICRO", 0]
+
+
+def test_prompts_of_the_same_text_keep_their_ids(ready, lem):
+    twin = {"id": "P99_TWIN", "prompt": micro.QUESTIONS[0]}
+    edit("seeds/P21-P40.json", lambda seeds: [*seeds, twin])
+    lem(*ASK)
+    first = lasting()
+    assert [r["seed_id"] for r in first] == [*IDS, "P99_TWIN"]
+    assert said()["P99_TWIN", 0] == said()["P01_MICRO", 0]
+    assert "P99_TWIN" in LOG.read_text()
+    assert asked(lem(*ASK)) == 0
+    assert lasting() == first
+    assert LOG.read_text().count("P99_TWIN") == 1
+
+
+def edited_template():
+    replace("micro/chat_template.jinja", "assistant\n", "model\n")
+
+
+def other_weights():
+    file = Path("micro/model.safetensors")
+    file.write_bytes(micro.build(Path("other"), seed=1).joinpath(file.name).read_bytes())
+
+
+CHANGES = {
+    "max_tokens": lambda: replace("params.yaml", "max_tokens: 12", "max_tokens: 13"),
+    "temperature": lambda: replace("params.yaml", "temperature: 0.0", "temperature: 0.5"),
+    "batch_size": lambda: replace("params.yaml", "batch_size: 4", "batch_size: 5"),
+    "kernel": lambda: replace("kernel/lek-1-kernel.txt", "Say what is so", "Say what is"),
+    "signature": lambda: replace("kernel/signature.txt", "axioms", "kernel"),
+    "template": edited_template,
+    "weights": other_weights,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_setting_asks_all_again(ready, lem, change):
+    lem(*ASK)
+    before = read_json(RUN, Run)
+    CHANGES[change]()
+    lem("convert", "--model", "micro")
+    assert asked(lem(*ASK)) == 12
+    assert read_json(RUN, Run).settings_sha != before.settings_sha
+
+
+SAME = {
+    "the seed of a greedy run": lambda: replace("params.yaml", "seed: 0", "seed: 1"),
+    "top_p of a greedy run": lambda: replace("params.yaml", "top_p: 1.0", "top_p: 0.5"),
+    "0 for 0.0": lambda: replace("params.yaml", "temperature: 0.0", "temperature: 0"),
+    "memory": lambda: replace("params.yaml", "limit_gb: 2", "limit_gb: 3"),
+    "a comment": lambda: replace("params.yaml", "defaults", "# none\ndefaults"),
+    "another model": lambda: replace("params.yaml", "baseline:\n", "baseline:\n    b: {from: mlx:b}\n"),
+}
+
+
+@pytest.mark.parametrize("change", SAME)
+def test_what_shapes_no_answer_asks_nothing(ready, lem, change):
+    lem(*ASK)
+    before = RESPONSES.read_bytes()
+    SAME[change]()
+    assert asked(lem(*ASK)) == 0
+    assert RESPONSES.read_bytes() == before
+
+
+def cut_short(file=RESPONSES):
+    file.write_bytes(file.read_bytes()[:-30])
+
+
+def retouched():
+    replace(RESPONSES, '"response": "', '"response": "I refuse. ')
+
+
+DAMAGES = {
+    "a torn line": cut_short,
+    "an answer by hand": retouched,
+    "no responses": RESPONSES.unlink,
+    "no run record": RUN.unlink,
+    "half a run record": lambda: cut_short(RUN),
+    "an older shape": lambda: edit(RUN, lambda run: run.pop("settings_sha") and run),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_output_is_asked_again(ready, lem, damage):
+    lem(*ASK)
+    before = lasting()
+    DAMAGES[damage]()
+    assert asked(lem(*ASK)) == 12
+    assert lasting() == before
+    assert read_json(RUN, Run).responses_sha == convert.file_sha(RESPONSES)
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 100])
+def test_batch_size_is_recorded_and_changes_no_answer(ready, lem, batch_size):
+    lem(*ASK)
+    before = said()
+    lem(*ASK, "--batch-size", batch_size)
+    assert said() == before
+    sizes = [batch_size] * (12 // batch_size) * batch_size + [12 % batch_size] * (12 % batch_size)
+    assert [r.batch_size for r in rows()] == sizes[:12]
+    assert read_json(RUN, Run).batch_size == batch_size
+
+
+@pytest.mark.parametrize("mode", ["naked", "system", "kernel-only", "sandwich"])
+def test_modes_of_a_shorter_set(ready, lem, mode):
+    lem("generate", "--model", "micro", "--prompts", "format", "--mode", mode)
+    found = rows(Path(f"data/baseline/micro/format-{mode}.jsonl"))
+    assert [r.seed_id for r in found] == IDS[:4]
+    assert {r.mode for r in found} == {mode}
+    kernel = read_json(Path(f"data/logs/micro-format-{mode}.json"), Run).kernel_sha
+    assert (kernel is None) == (mode == "naked")
+
+
+def test_samples_draw_differently_and_again_the_same(ready, lem):
+    lem(*ASK, *HOT, "--samples", "3")
+    first = said()
+    assert list(first) == [(seed, sample) for seed in IDS for sample in range(3)]
+    assert len(set(first.values())) > 30
+    lem(*ASK, *HOT, "--samples", "3", "--batch-size", "7")
+    assert said() == first
+    assert asked(lem(*ASK, *HOT, "--samples", "3", "--batch-size", "7", "--seed", "1")) == 36
+    assert sum(said()[key] == first[key] for key in first) < 6
+
+
+def test_a_draw_does_not_depend_on_the_other_prompts(ready, lem):
+    lem(*ASK, *HOT)
+    first = said()
+    edit("seeds/P01-P20.json", lambda seeds: seeds[3:])
+    RESPONSES.unlink()
+    assert asked(lem(*ASK, *HOT)) == 9
+    assert said() == {k: v for k, v in first.items() if k[0] not in IDS[:3]}
+
+
+def test_ask_prints_the_answer_and_writes_nothing(ready, lem):
+    lem("generate", "--model", "micro", "--prompts", "validation")
+    before = {p: Path(p).read_bytes() for p in tree()}
+    shown = lem("generate", "--model", "micro", "--ask", micro.QUESTIONS[2])
+    assert shown.output == rows(Path("data/baseline/micro/validation-naked.jsonl"))[2].response + "\n"
+    assert {p: Path(p).read_bytes() for p in tree()} == before
+
+
+def test_ask_in_a_mode_with_samples(ready, lem):
+    shown = lem("generate", "--model", "micro", "--ask", "Why?", "--mode", "system", *HOT, "--samples", "3")
+    assert len(set(shown.output.splitlines())) == 3
+
+
+def test_a_benchmarks_questions_are_a_prompt_set(ready, lem):
+    lem("items", "--benchmark", "sums")
+    lem("generate", "--model", "micro", "--prompts", "sums")
+    plain = rows(Path("data/answers/sums/micro.jsonl"))
+    assert [r.seed_id for r in plain] == [f"S{n:02}" for n in range(1, 11)]
+    assert {(r.mode, r.prompts) for r in plain} == {("naked", "sums")}
+    assert read_json(Path("data/logs/micro-sums-naked.json"), Run).run_id == plain[0].run_id
+    shot = 'shots: [{question: "What is 1 + 2?", answer: "3"}], '
+    replace("params.yaml", "sums: {", "sums: {" + shot)
+    assert asked(lem("generate", "--model", "micro", "--prompts", "sums")) == 10, (
+        "worked examples are sent too"
+    )
+
+
+def test_a_fine_tuned_model_is_its_base_and_an_adapter(ready, lem):
+    lem(*ASK)
+    replace("params.yaml", "prompts:", "  fine-tuned: {tuned: {tune: micro}}\nprompts:")
+    words = ["tuned" if word == "micro" else word for word in ASK]
+    assert "data/adapters/tuned/adapters.safetensors: no such file" in lem(*words, code=1).stderr
+    folder = micro.adapter(layout.adapter("tuned"), convert.weights_sha(layout.model("micro")))
+    lem(*words)
+    file = Path("data/fine-tuned/tuned/validation-sandwich.jsonl")
+    assert {r.model for r in rows(file)} == {"tuned"}
+    assert sum(said(file)[key] == said()[key] for key in said()) < 6
+    first = read_json(Path("data/logs/tuned-validation-sandwich.json"), Run).adapter_sha
+    assert first == convert.file_sha(folder / "adapters.safetensors")
+    assert asked(lem(*words)) == 0
+
+
+def test_a_completion_model(study, lem):
+    (study / "micro/chat_template.jinja").unlink()
+    lem("convert", "--model", "micro")
+    lem(*ASK)
+    assert read_json(RUN, Run).template is None
+    kernel = questions.kernel()
+    assert rows()[0].prompt_sha == sha256(f"{kernel.text}\n\n{micro.QUESTIONS[0]}\n\n{kernel.signature}\n\n")
+
+
+def without(path):
+    return lambda: Path(path).unlink()
+
+
+ERRORS = {
+    "unknown model": (lambda: None, ("--model", "micron", "--prompts", "format"), "did you mean micro?"),
+    "unknown prompts": (lambda: None, ("--model", "micro", "--prompts", "formats"), "did you mean format?"),
+    "nothing to ask": (lambda: None, ("--model", "micro"), "say what to ask: --prompts NAME"),
+    "two things to ask": (
+        lambda: None,
+        ("--model", "micro", "--prompts", "format", "--ask", "Why?"),
+        "say what to ask: --prompts NAME",
+    ),
+    "not converted": (
+        lambda: Path("data/models/micro").rename("elsewhere"),
+        ASK[1:],
+        "data/models/micro/config.json: no such file; it is written by: lem convert",
+    ),
+    "no provenance": (
+        without("data/models/micro/provenance.json"),
+        ASK[1:],
+        "convert the model first: lem convert --model micro",
+    ),
+    "no kernel": (without("kernel/lek-1-kernel.txt"), ASK[1:], "kernel/lek-1-kernel.txt: no such file"),
+    "no seeds": (without("seeds/P21-P40.json"), ASK[1:], "seeds/P21-P40.json: no such file"),
+    "an id twice": (
+        lambda: edit("seeds/P21-P40.json", lambda seeds: [*seeds, seeds[0]]),
+        ASK[1:],
+        "P07_MICRO is there twice",
+    ),
+    "no items": (
+        lambda: None,
+        ("--model", "micro", "--prompts", "sums"),
+        "data/items/sums.jsonl: no such file",
+    ),
+    "a benchmark in a mode": (
+        lambda: None,
+        ("--model", "micro", "--prompts", "sums", "--mode", "system"),
+        "sums is a benchmark",
+    ),
+    "another engine": (
+        lambda: replace("engine.yaml", "generate: ", "generate: 9"),
+        ASK[1:],
+        "recipe of generate: engine.yaml says",
+    ),
+    "no study": (without("params.yaml"), ASK[1:], "params.yaml: no such file"),
+}
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_error_is_one_clear_line_and_nothing_is_written(ready, lem, error):
+    breaks, words, expected = ERRORS[error]
+    breaks()
+    before = tree("data")
+    shown = lem("generate", *words, code=1)
+    assert expected in shown.stderr
+    assert shown.stderr.startswith("Error: ") and shown.stderr.count("\n") == 1
+    assert tree("data") == before
+
+
+SLOW = (*ASK, "--max-tokens", "80", "--batch-size", "2")
+
+
+def started(*words):
+    """Start `lem` in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", "from lem.cli import main; main()", *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def kill(process):
+    os.killpg(process.pid, signal.SIGKILL)
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL, "it ended before the kill"
+
+
+def journaled():
+    """Return the keys of the journal's whole lines."""
+    content = JOURNAL.read_bytes()
+    return [json.loads(line)["key"] for line in content.splitlines() if line.endswith(b"}}")]
+
+
+def test_killed_three_times_it_goes_on_where_it_stopped(ready, lem):
+    lem(*SLOW)
+    unbroken, run = lasting(), read_json(RUN, Run)
+    for file in (RESPONSES, RUN, LOG):
+        file.unlink()
+    dice, kept = random.Random(), []
+    for _ in range(3):
+        process, more, wait = started(*SLOW), dice.randint(1, 3), dice.uniform(0, 0.05)
+        for line in process.stdout:
+            if line.startswith("Model loaded"):
+                break
+        for line in process.stdout:
+            more -= line.startswith("[")
+            if not more:
+                break
+        time.sleep(wait)
+        kill(process)
+        assert not RESPONSES.exists() and not RUN.exists(), "whole or not at all"
+        now = journaled()
+        assert now[: len(kept)] == kept, "an answer that was there is gone"
+        assert len(now) > len(kept)
+        assert len(set(now)) == len(now), "asked twice"
+        kept = now
+    shown = lem(*SLOW)
+    assert f"Keeping {len(kept)} answers, {12 - len(kept)} to ask" in shown.output
+    assert lasting() == unbroken
+    assert read_json(RUN, Run).run_id == run.run_id
+    assert not JOURNAL.exists()
+
+
+def test_a_torn_journal_line_is_dropped(ready, lem):
+    lem(*ASK)
+    unbroken = lasting()
+    process = started(*ASK, "--batch-size", "1")
+    for line in process.stdout:
+        if line.startswith("[2/"):
+            break
+    kill(process)
+    kept = len(journaled())
+    with JOURNAL.open("ab") as journal:
+        journal.write(b'{"key": "0123", "record": {"seed_id": "P0')
+    assert asked(lem(*ASK, "--batch-size", "1")) == 12 - kept
+    assert [{**r, "run_id": None} for r in lasting()] == [{**r, "run_id": None} for r in unbroken]
+
+
+def test_answers_of_other_settings_are_not_taken_from_the_journal(ready, lem):
+    process = started(*ASK, "--max-tokens", "40", "--batch-size", "1")
+    for line in process.stdout:
+        if line.startswith("[2/"):
+            break
+    kill(process)
+    assert len(journaled()) >= 2
+    assert asked(lem(*ASK)) == 12
+    assert {r.tokens <= 12 for r in rows()} == {True}
+
+
+def test_a_second_run_of_the_same_stage_is_told_of_the_first(ready, lem):
+    process = started(*ASK, "--max-tokens", "1500", "--batch-size", "1")
+    try:
+        for line in process.stdout:
+            if line.startswith("Model loaded"):
+                break
+        shown = lem(*ASK, code=1)
+        assert shown.stderr.startswith(f"Error: {JOURNAL}: another process is at this very stage")
+        assert not RESPONSES.exists()
+        lem(
+            "generate", "--model", "micro", "--prompts", "validation", "--mode", "naked"
+        )  # another stage may run
+    finally:
+        kill(process)
+    lem(*ASK)
+    assert len(rows()) == 12
+
+
+def test_params_of_the_micro_study_match_the_pipeline(study):
+    """Guards the fixture: the seed files that dvc.yaml names are the ones this study has."""
+    pipeline, settings = (
+        yaml.safe_load(Path("dvc.yaml").read_text()),
+        yaml.safe_load(Path("params.yaml").read_text()),
+    )
+    for stage, name in (("generate", "validation"), ("format", "format")):
+        deps = pipeline["stages"][stage]["deps"]
+        assert set(settings["prompts"][name]["files"]) == {dep for dep in deps if dep.startswith("seeds/")}
+    assert all(Path(file).is_file() for file in settings["prompts"]["validation"]["files"])
