@@ -9,12 +9,13 @@ SUMMARY := select model, prompts, mode, metric, filter, n, unscored, round(value
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help repro fresh test lint bench docs lock clean
+.PHONY: help repro fresh test slow lint bench docs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: $(READY)  ## pull the reference run, rebuild the weights, run what changed, print the summary
+	@dvc repro convert
 	@dvc repro --pull
 	@lem sql "$(SUMMARY)"
 
@@ -25,6 +26,9 @@ fresh: $(READY)  ## recompute everything from zero, nothing pulled and nothing r
 
 test: $(READY)  ## all tests, on the real parts
 	python -m pytest
+
+slow: $(READY)  ## ten kills of the real model at random moments, and other slow checks
+	python -m pytest -m slow
 
 lint: $(READY)  ## ruff and mypy --strict
 	ruff check .

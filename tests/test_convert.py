@@ -127,6 +127,9 @@ def test_eight_bits_hardly_change_what_it_says(study, lem):
 def test_mlx_lm_writes_only_weights_and_config(study, lem, settings):
     """The tokenizer stays to the byte, whatever transformers would make of it; the licence stays too."""
     (study / "micro/LICENSE").write_text("CC0")
+    (study / "micro/chat_template.jinja").unlink()  # the older place is a field of the tokenizer's config
+    tokenizer = study / "micro/tokenizer_config.json"
+    tokenizer.write_text(json.dumps(json.loads(tokenizer.read_text()) | {"chat_template": micro.TEMPLATE}))
     lem("convert", "--from", "micro", "--out", OUT, *settings.split())
     theirs = {"config.json", "model.safetensors", "model.safetensors.index.json", "provenance.json"}
     source = files(study / "micro")

@@ -16,6 +16,7 @@ import yaml
 
 import micro
 from lem import convert, layout, mlx_runtime, questions
+from lem.generate import draw_seed
 from lem.prompts import messages, render
 from lem.records import Model, Response, Run, read_json, read_jsonl, settings_sha, sha256
 
@@ -329,6 +330,12 @@ def test_samples_draw_differently_and_again_the_same(ready, lem):
     assert said() == first
     assert asked(lem(*ASK, *HOT, "--samples", "3", "--batch-size", "7", "--seed", "1")) == 36
     assert sum(said()[key] == first[key] for key in first) < 6
+
+
+def test_each_prompt_and_sample_has_draws_of_its_own():
+    seeds = {draw_seed(seed, sha256(text), n) for seed in (0, 1) for text in "ab" for n in range(3)}
+    assert len(seeds) == 12
+    assert all(0 <= seed < 2**63 for seed in seeds)
 
 
 def test_a_draw_does_not_depend_on_the_other_prompts(ready, lem):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
@@ -239,9 +239,11 @@ def test_batches_are_taken_in_order_and_timed(loaded):
         assert times == sorted(times) and times[0] > 0
 
 
-@given(
-    st.lists(st.integers(0, 9), max_size=80), st.lists(st.lists(st.integers(0, 3), min_size=1), min_size=1)
-)
+TOKENS = st.lists(st.integers(0, 1), min_size=1, max_size=6)
+
+
+@given(st.lists(st.integers(0, 9), min_size=28, max_size=40), st.lists(TOKENS, min_size=1, max_size=5))
+@example([0] * 40, [[1, 0], [0, 0], [1, 0]])
 def test_shared_prefix(common, tails):
     asked = [common + tail for tail in tails]
     length = mlx_runtime.shared_prefix(asked)

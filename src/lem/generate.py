@@ -11,7 +11,6 @@ text as sent has changed are asked again.
 from __future__ import annotations
 
 import dataclasses
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,8 +37,7 @@ from lem.records import (
     write_jsonl,
     write_whole,
 )
-
-PREVIEW = 200  # characters of an answer in the log
+from lem.run_log import Log, git_revision, progress
 
 
 @dataclass(frozen=True)
@@ -185,13 +183,6 @@ class Asking:
         key = settings_sha({"settings": self.run_settings_sha, "prompt": sha, "sample": sample})
         return Question(prompt, sample, text, mlx_runtime.encode(self.tokenizer, text), sha, key)
 
-    def _ids_by_key(self) -> dict[str, list[str | int]]:
-        """Return {key: [id, sample]}; prompts of the same text share a key and stand in one entry."""
-        ids: dict[str, list[str | int]] = {}
-        for q in self.questions:
-            ids.setdefault(q.key, []).extend([q.prompt.id, q.sample])
-        return ids
-
     def paths(self) -> tuple[Path, Path, Path]:
         """Return the files this writes: responses, log, run record."""
         name, prompt_set, mode = self.spec.name, self.set.name, self.mode
@@ -278,9 +269,10 @@ class Asking:
         )
         seeds = [draw_seed(self.settings.seed, q.prompt_sha, q.sample) for q in missing]
         tokens = [q.tokens for q in missing]
-        for done in mlx_runtime.generate(loaded, tokens, sampling(self.settings), seeds):
-            question = missing[done.index]
-            yield question, self._response(question, done)
+        with progress(len(missing) * self.settings.max_tokens) as step:
+            for done in mlx_runtime.generate(loaded, tokens, sampling(self.settings), seeds, step):
+                question = missing[done.index]
+                yield question, self._response(question, done)
 
     def _response(self, question: Question, done: Any) -> Response:  # noqa: ANN401
         reasoning, answer = split_reasoning(done.text)
@@ -332,37 +324,3 @@ def _same_run(run_file: Path, record: Run) -> bool:
     except LemError:
         return False
     return (last.run_id, last.responses_sha) == (record.run_id, record.responses_sha)
-
-
-class Log:
-    """The run log in the form of the LEM validation logs: shown as it grows, written whole at the end."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.count, self.text = total, 0, ""
-
-    def line(self, text: str) -> None:
-        """Add a line, and show it."""
-        self.text += text + "\n"
-        click.echo(text)
-
-    def answer(self, response: Response) -> None:
-        """Add `[i/40] SEED | N chars | T.Ts` and the preview below it."""
-        self.count += 1
-        seconds = f"{response.gen_time:.1f}s" if response.gen_time is not None else "-"
-        self.line(f"[{self.count}/{self.total}] {response.seed_id} | {response.chars} chars | {seconds}")
-        preview = response.response[:PREVIEW] + ("..." if response.chars > PREVIEW else "")
-        self.line(f"  >> {preview}")
-
-
-def git_revision() -> str | None:
-    """Return the commit this folder stands on, with '+' behind it where files differ; None outside git."""
-    try:
-        status = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        return None
-    return status.stdout.strip() or None

@@ -1,7 +1,7 @@
 """GGUF files read in numpy: tensors, config and tokenizer in the shapes Hugging Face and MLX expect.
 
 Dequantising is elementwise numpy in a fixed order, so the same file gives the
-same bytes on any machine. One entry of `ARCHITECTURES` a model family.
+same bytes on any machine.
 
     config, tensors, tokenizer = gguf_files.read(Path("model.gguf"))
 """

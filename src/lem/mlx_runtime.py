@@ -18,7 +18,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files, version
 from pathlib import Path
@@ -181,13 +181,15 @@ def generate(
     prompts: Sequence[list[int]],
     sampling: Sampling,
     seeds: Sequence[int] | None = None,
+    on_tokens: Callable[[int], object] = lambda count: None,
 ) -> Iterator[Finished]:
     """Yield each answer as it finishes.
 
     prompts: token ids, one list a prompt, taken in batches of sampling.batch_size
     in the order given. What all of them begin with is prefilled once. With a
     temperature each prompt draws from its own seed, so an answer depends
-    neither on its batch nor on what was asked before.
+    neither on its batch nor on what was asked before. on_tokens hears how many
+    tokens each step made, for a progress bar.
     """
     mx = core()
     prefix = shared_prefix(prompts)
@@ -196,7 +198,7 @@ def generate(
         stop = min(start + sampling.batch_size, len(prompts))
         rest = [prompt[prefix:] for prompt in prompts[start:stop]]
         samplers = _samplers(mx, sampling, seeds[start:stop] if seeds else None)
-        for done in _batch(loaded, rest, cache, sampling, samplers):
+        for done in _batch(loaded, rest, cache, sampling, samplers, on_tokens):
             yield Finished(start + done[0], *done[1:], batch_size=stop - start)
 
 
@@ -250,6 +252,7 @@ def _batch(
     cache: list[Any] | None,
     sampling: Sampling,
     samplers: list[Any] | None,
+    on_tokens: Callable[[int], object],
 ) -> Iterator[tuple[int, str, int, str, float]]:
     """Yield (position in the batch, text, tokens, finish_reason, seconds) as sequences end."""
     from mlx_lm.generate import BatchGenerator
@@ -271,6 +274,7 @@ def _batch(
     tokens: dict[int, list[int]] = {uid: [] for uid in uids}
     try:
         while responses := generator.next_generated():
+            on_tokens(len(responses))
             for response in responses:
                 if response.finish_reason != "stop":
                     tokens[response.uid].append(response.token)

@@ -42,14 +42,15 @@ FORMATS = ("table", "tsv", "csv", "json", "markdown")
 BATCH = 2000  # rows held at a time where they are streamed
 SCREEN = 1000  # rows shown of a table on a terminal
 READ_ONLY = "the tables cannot be written, only read"
-READS = re.compile(r"(?>\s|\(|--[^\n]*\n|/\*.*?\*/)*+(with|select|from|pivot|explain|describe)\b", re.I | re.S)
+READS = re.compile(
+    r"(?>\s|\(|--[^\n]*\n|/\*.*?\*/)*+(with|select|from|pivot|explain|describe)\b", re.I | re.S
+)
 TSV = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 MARKDOWN = str.maketrans({"\\": "\\\\", "|": "\\|", "\n": "<br>", "\r": None})
 TERMINAL = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
 SHUT = """
 set enable_progress_bar = false;  -- it is drawn on stdout
 set enable_external_file_cache = false;  -- one call asks once
-set autoload_known_extensions = false;
 set temp_directory = '';  -- a query may read and write where DuckDB spills
 set enable_external_access = false;
 set lock_configuration = true;
@@ -305,7 +306,7 @@ def _ended_by_ctrl_c() -> Iterator[None]:
 
 def _utf8(raw: bytes) -> str:
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as err:
         raise LemError(f"the query is not UTF-8: {err}") from err
 
