@@ -1,10 +1,6 @@
 """`lem sql`: ask the tables a question in SQL; nothing else can be read, and nothing written.
 
-The tables are the Parquet files of `reports/tables`, one view each. DuckDB's settings
-and the kind of a statement do not keep a query inside them: `with x as (copy … to …)
-select …` is a SELECT, `explain analyze` and `json_execute_serialized_sql` run what they
-are given, and a path that may be read may be overwritten. So the only paths DuckDB may
-open belong to a file system that has these files and no way of writing.
+The tables are the Parquet files of `reports/tables`, one view each, behind sandbox.py.
 
     lem sql "select model, avg(value) from scores group by model"
 """
@@ -17,22 +13,20 @@ import io
 import json
 import math
 import os
-import re
 import shutil
 import signal
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from itertools import chain, islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lem import layout
 from lem.errors import LemError
+from lem.sandbox import admit, connect, failure, identifier, names
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -41,150 +35,22 @@ Row = Sequence[object]
 FORMATS = ("table", "tsv", "csv", "json", "markdown")
 BATCH = 2000  # rows held at a time where they are streamed
 SCREEN = 1000  # rows shown of a table on a terminal
-READ_ONLY = "the tables cannot be written, only read"
-READS = re.compile(
-    r"(?>\s|\(|--[^\n]*\n|/\*.*?\*/)*+(with|select|from|pivot|explain|describe)\b", re.I | re.S
-)
 TSV = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 MARKDOWN = str.maketrans({"\\": "\\\\", "|": "\\|", "\n": "<br>", "\r": None})
 TERMINAL = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
-SHUT = """
-set enable_progress_bar = false;  -- it is drawn on stdout
-set enable_external_file_cache = false;  -- one call asks once
-set temp_directory = '';  -- a query may read and write where DuckDB spills
-set enable_external_access = false;
-set lock_configuration = true;
-"""
-
-
-def connect(tables: Path) -> DuckDBPyConnection:
-    """Return an in-memory connection with a view for each Parquet file of a folder, shut to all else.
-
-    Raises LemError when there is no table or a file is not Parquet.
-    """
-    import duckdb
-
-    files = {f"tables://{path.name}": path for path in sorted(tables.glob("*.parquet"))}
-    if not files:
-        raise LemError(f"{tables}: no tables yet; run `dvc repro` (or `lem warehouse`) or `dvc pull` first")
-    con = duckdb.connect(":memory:")
-    con.register_filesystem(_read_only(files))
-    for url, path in files.items():
-        try:
-            con.execute(f"create view {_name(path.stem)} as from read_parquet({_text(url)})")
-        except duckdb.Error as err:
-            con.close()
-            raise LemError(f"{path}: not Parquet; run `dvc repro` or `dvc pull`: {_message(err)}") from err
-    con.execute(f"set allowed_paths = [{', '.join(map(_text, files))}]")
-    con.execute(SHUT)
-    return con
-
-
-class _Table:
-    """A file with a position for each thread: DuckDB's threads seek and read in the same one."""
-
-    def __init__(self, file: io.FileIO) -> None:
-        self.file, self.at = file, threading.local()
-
-    def seek(self, position: int) -> None:
-        self.at.position = position
-
-    def read(self, size: int) -> bytes:
-        found = os.pread(self.file.fileno(), size, self.at.position)
-        self.at.position += len(found)
-        return found
-
-    def __del__(self) -> None:
-        self.file.close()  # DuckDB only lets go of it
-
-
-def _read_only(files: dict[str, Path]) -> Any:  # noqa: ANN401 (fsspec is untyped)
-    from fsspec import AbstractFileSystem  # type: ignore[import-untyped]
-
-    class Tables(AbstractFileSystem):  # type: ignore[misc]
-        """The file system `tables://`: what DuckDB's reader asks for, and nothing that writes."""
-
-        protocol = "tables"
-        cachable = False
-
-        def _open(self, path: str, mode: str = "rb", **_: object) -> _Table:
-            if mode != "rb":
-                raise PermissionError(READ_ONLY)
-            return _Table(files[f"tables://{path}"].open("rb", buffering=0))
-
-        def _rm(self, path: str) -> NoReturn:
-            raise PermissionError(READ_ONLY)
-
-        def glob(self, path: str, **_: object) -> list[str]:
-            return [path]
-
-        def info(self, path: str, **_: object) -> dict[str, object]:
-            return {"name": path, "size": files[path].stat().st_size, "type": "file"}
-
-        def modified(self, path: str) -> datetime.datetime:
-            return datetime.datetime.fromtimestamp(files[path].stat().st_mtime, tz=datetime.UTC)
-
-    return Tables()
-
-
-def admit(con: DuckDBPyConnection, sql: str) -> None:
-    """Raise LemError unless `sql` is one SELECT, EXPLAIN or DESCRIBE (so are WITH, SHOW, PIVOT).
-
-    This is for a clear answer; what holds a query back is the connection.
-    """
-    import duckdb
-
-    try:
-        kinds = [statement.type.name for statement in con.extract_statements(sql)]
-    except duckdb.Error as err:
-        raise _failure(con, err) from err
-    except ValueError:  # a kind that DuckDB's Python has no name for: UPDATE EXTENSIONS
-        kinds = ["another kind"]
-    if len(kinds) != 1:
-        raise LemError(f"expected one query, found {len(kinds) or 'none'}")
-    pivot = kinds == ["MULTI"] and READS.match(sql)  # a PIVOT looks up its columns first
-    if kinds[0] not in ("SELECT", "EXPLAIN") and not pivot:
-        raise LemError(f"only SELECT, EXPLAIN and DESCRIBE can be asked; this is {kinds[0]}")
-
-
-def _failure(con: DuckDBPyConnection, err: Exception) -> LemError:
-    return LemError(f"{_message(err)}\nThe tables are: {', '.join(_tables(con))}.")
-
-
-def _message(err: Exception) -> str:
-    """Return DuckDB's message in a few lines, less the Python traceback inside it."""
-    lines = [line.rstrip() for line in str(err).splitlines() if line.strip()]
-    if "'pytz'" in lines[0]:
-        return "a time with a time zone must be cast to be shown: now()::varchar"
-    if traced := [number for number, line in enumerate(lines, 1) if "Traceback" in line]:
-        lines = [line for line in lines[traced[0] :] if not line.startswith((" ", "LINE"))]
-    return "\n".join(lines[:6])
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _tables(con: DuckDBPyConnection) -> list[str]:
-    views = con.execute("select view_name from duckdb_views() where not internal order by 1")
-    return [row[0] for row in views.fetchall()]
 
 
 def sizes(con: DuckDBPyConnection) -> list[tuple[str, int, int]]:
     """Return (table, rows, columns) of every table, sorted."""
-    views = [(table, con.table(_name(table))) for table in _tables(con)]
+    views = [(table, con.table(identifier(table))) for table in names(con)]
     return [(table, *view.shape) for table, view in views]
 
 
 def describe(con: DuckDBPyConnection, table: str) -> list[tuple[str, str, int]]:
     """Return (column, type, nulls) of every column of a table."""
-    columns = con.execute(f"describe {_name(table)}").fetchall()
-    counts = ", ".join(f"count(*) - count({_name(column[0])})" for column in columns)
-    nulls = con.execute(f"select {counts} from {_name(table)}").fetchall()[0]
+    columns = con.execute(f"describe {identifier(table)}").fetchall()
+    counts = ", ".join(f"count(*) - count({identifier(column[0])})" for column in columns)
+    nulls = con.execute(f"select {counts} from {identifier(table)}").fetchall()[0]
     return [(column[0], column[1], count) for column, count in zip(columns, nulls, strict=True)]
 
 
@@ -257,9 +123,7 @@ def _shown(value: object) -> str:
 
 @click.command()
 @click.argument("query", required=False)
-@click.option(
-    "--format", "fmt", type=click.Choice(FORMATS), help="Default: table on a terminal, tsv in a pipe."
-)
+@click.option("--format", "fmt", type=click.Choice(FORMATS), help="Default: table; in a pipe, tsv.")
 @click.option("--tables", "overview", is_flag=True, help="List the tables: name, rows, columns.")
 @click.option("--describe", "table", metavar="TABLE", help="List a table's columns: name, type, nulls.")
 def command(query: str | None, fmt: str | None, overview: bool, table: str | None) -> None:
@@ -291,7 +155,7 @@ def command(query: str | None, fmt: str | None, overview: bool, table: str | Non
                 columns = [column[0] for column in con.execute(sql).description]
                 _write(columns, chain.from_iterable(iter(lambda: con.fetchmany(BATCH), [])), fmt)
         except duckdb.Error as err:
-            raise _failure(con, err) from err
+            raise failure(con, err) from err
 
 
 @contextmanager
