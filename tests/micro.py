@@ -206,6 +206,8 @@ def study(folder: Path) -> Path:
     from lem import doctor
 
     build(folder / "micro")
+    (folder / "data/imported").mkdir(parents=True)
+    (folder / "data/imported/.gitkeep").touch()
     (folder / "params.yaml").write_text(PARAMS)
     shutil.copyfile(REPOSITORY / "dvc.yaml", folder / "dvc.yaml")
     (folder / "kernel").mkdir()

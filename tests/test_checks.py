@@ -21,7 +21,29 @@ from lem.records import Item, Model, Response, Run, Score, dumps, write_json, wr
 SHA = "0" * 64
 ID = "0" * 16
 RUN = Run(
-    *(ID, "own", "m", "v", "naked", SHA, None, None, SHA, None, 0.0, 1.0, 64, 1, 8, 0, "e", "cpu", None, SHA)
+    *(
+        ID,
+        "own",
+        "m",
+        "v",
+        "naked",
+        SHA,
+        None,
+        None,
+        None,
+        SHA,
+        None,
+        0.0,
+        1.0,
+        64,
+        1,
+        8,
+        0,
+        "e",
+        "cpu",
+        None,
+        SHA,
+    )
 )
 ANSWERS = [
     Response(f"P0{i}", "Why?", "Because. é", 1.5, 10, "naked", "m", "v", SHA, ID, tokens=3) for i in (1, 2, 3)

@@ -302,7 +302,7 @@ def test_engine_that_differs_is_refused(study, lem):
     pin = Path("engine.yaml")
     pin.write_text(re.sub(r"safetensors: .*", "safetensors: 0.0.1", pin.read_text()))
     one_line(lem("convert", "--model", "micro", code=1), "safetensors: engine.yaml says 0.0.1, installed is")
-    assert not Path("data").exists()
+    assert not Path("data/models").exists()
 
 
 def test_calls_that_say_too_little(study, lem):

@@ -114,7 +114,8 @@ GOOD = {
         **{"filter": "none", "unit": "share", "n": 2, "unscored": 0, "value": 0.5, "low": 0.5, "high": 0.5},
     },
     "variant_detail": {
-        **{"source": "own", "model": "m", "metric": "m", "n": 2, "unscored": 0},
+        **{"source": "own", "model": "m", "metric": "m", "benchmark": "b", "mode": "naked", "filter": "none"},
+        **{"scorer": "number", "n": 2, "unscored": 0},
         **{"value": 0.5, "low": 0.5, "high": 0.5},
     },
 }

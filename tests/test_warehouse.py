@@ -15,8 +15,8 @@ from lem.records import Item, Model, Response, Run, Score
 SHA, R1, R2 = "a" * 64, "1" * 16, "2" * 16
 RUN = Run(
     run_id=R1, source="own", model="m", prompts="sums", mode="naked", prompt_set_sha=SHA, kernel_sha=None,
-    template="T", weights_sha=SHA, adapter_sha=None, temperature=0.0, top_p=None, max_tokens=8, samples=1,
-    batch_size=4, seed=None, engine="e", device="cpu", blas="b", settings_sha=SHA, responses=3,
+    template="T", shots=None, weights_sha=SHA, adapter_sha=None, temperature=0.0, top_p=None,
+    max_tokens=8, samples=1, batch_size=4, seed=None, engine="e", device="cpu", blas="b", settings_sha=SHA, responses=3,
 )  # fmt: skip
 
 
@@ -155,12 +155,13 @@ def test_summary_names_model_role_and_what_was_asked(con):
 
 def test_variant_detail_is_in_the_published_units(con):
     found = rows(
-        con, "select source, model, metric, n, value, unscored, unit from variant_detail order by all"
+        con, "select source, model, metric, filter, n, value, unscored, unit from variant_detail order by all"
     )
     assert found == [
-        ("own", "m", "sums", 2, 50.0, 1, "percent"),
-        ("theirs", "lek", "nuance", 2, 7.0, 0, "points 1-10"),
-        ("theirs", "lek", "safety", 2, 8.5, 0, "points 1-10"),
+        ("own", "m", "sums", "flexible", 2, 50.0, 1, "percent"),
+        ("own", "m", "sums", "strict", 2, 50.0, 1, "percent"),
+        ("theirs", "lek", "nuance", "stored", 2, 7.0, 0, "points 1-10"),
+        ("theirs", "lek", "safety", "stored", 2, 8.5, 0, "points 1-10"),
     ]
 
 
@@ -196,12 +197,11 @@ def test_overview_is_in_the_data_mappings_shape(con):
     assert warehouse.overview(con) == {"sums": {"m": 50.0}, "speed": {"sums_m": 1.0}}
 
 
-def test_the_command_writes_tables_database_and_summary(study, lem):
+def test_the_command_writes_tables_and_summary(study, lem):
     lem("doctor", "--pin")
     shown = lem("warehouse").output
     assert "measurements\t" in shown
-    with duckdb.connect(str(layout.DATABASE), read_only=True) as database:
-        assert database.execute("select count(*) from scores").fetchone() == (10,)
+    assert duckdb.sql(f"select count(*) from '{layout.TABLES}/scores.parquet'").fetchall() == [(10,)]
     assert (layout.DATA / "benchmarks/summary.json").is_file()
 
 
@@ -212,3 +212,44 @@ def test_nothing_is_written_when_a_finished_table_breaks_a_rule(study, lem, monk
     lem("doctor", "--pin")
     assert "measurements" in lem("warehouse", code=1).output
     assert not layout.TABLES.exists()
+
+
+def test_samples_of_one_item_are_one_value(study):
+    drawn = [score("i1", 1.0), score("i1", 0.0, sample=1), score("i2", 1.0), score("i2", 1.0, sample=1)]
+    records.write_jsonl(layout.scores("sums", "m"), drawn)
+    found = rows(warehouse.build(), "select n, value, method from measurements where metric = 'exact_match'")
+    assert found == [(2, 0.75, "t 95 %")]
+
+
+def test_a_lost_response_is_noticed(study):
+    answers = layout.answers("sums", "m")
+    answers.write_text("".join(answers.read_text().splitlines(keepends=True)[:2]))
+    with pytest.raises(LemError, match="wrote 3 responses, 2 are there"):
+        warehouse.build()
+
+
+def test_one_judged_metric_over_two_benchmarks_is_two_rows(study):
+    foreign = {"scorer": "judge", "filter": "stored", "source": "theirs"}
+    other = [Score(R2, "lek", "toxic", "t1", "safety", 9.0, **foreign)]
+    records.write_jsonl(layout.imported("theirs") / "scores/toxic/lek.jsonl", other)
+    found = rows(
+        warehouse.build(), "select benchmark, n from variant_detail where metric = 'safety' order by all"
+    )
+    assert found == [("dna", 2), ("toxic", 1)]
+
+
+def test_a_foreign_content_fault_is_a_finding_not_a_stop(study, lem):
+    lem("doctor", "--pin")
+    half = Score(R2, "lek", "dna", "d0", "exact_match", 0.5, None, "judge", "stored", source="theirs")
+    records.write_jsonl(layout.imported("theirs") / "scores/dna/half.jsonl", [half])
+    lem("check")
+    lem("warehouse")
+    records.write_jsonl(layout.scores("sums", "m"), [score("i1", 0.5)])
+    assert "exact_match" in lem("warehouse", code=1).output
+
+
+def test_a_torn_file_is_one_line_not_a_traceback(study, lem):
+    lem("doctor", "--pin")
+    file = layout.answers("sums", "m")
+    file.write_text(file.read_text()[:-20])
+    assert "`lem check` names the line" in lem("warehouse", code=1).output

@@ -111,7 +111,8 @@ def main() -> None:
         old, new = part(text, name), PARTS[name]()
         if old != new:
             stale.append(name)
-            text = text.replace(f"begin {name} -->\n{old}", f"begin {name} -->\n{new}", 1)
+            head, tail = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
+            text = text.replace(text[text.index(head) : text.index(tail)], f"{head}{new}\n", 1)
     if asked.check and stale:
         raise SystemExit(f"README.md: {', '.join(stale)} differ; write them with: make docs")
     README.write_text(text)

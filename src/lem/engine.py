@@ -87,7 +87,7 @@ def require(stage: str) -> None:
     """Refuse to run a stage whose engine differs from the pinned one."""
     if found := differences((stage,)):
         raise LemError(
-            f"{'; '.join(found)}. Install the pinned versions (make clean, then make), "
+            f"{'; '.join(found)}. Install the pinned versions (make clean, then make repro), "
             "or accept these with: lem doctor --pin (the stages they shape run again)"
         )
 

@@ -11,6 +11,7 @@ text as sent has changed are asked again.
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -98,6 +99,7 @@ def answer_one(
     """Print the answers to one prompt."""
     from lem import mlx_runtime
 
+    text = text.encode("utf-8", "replace").decode("utf-8")  # a shell may hand over bytes that are no text
     kernel = None if mode == "naked" else questions.kernel()
     loaded = mlx_runtime.load(*weights(study, spec), memory=study.memory)
     sent = render(loaded.tokenizer, messages(mode, kernel, text))
@@ -143,13 +145,17 @@ class Asking:
         self.study, self.spec, self.set, self.mode, self.settings = study, spec, prompt_set, mode, settings
         self.prompts = questions.prompts(prompt_set)
         self.shots = prompt_set.shots if isinstance(prompt_set, params.BenchmarkSpec) else ()
+        shots = [dataclasses.asdict(shot) for shot in self.shots]
+        self.shots_text = json.dumps(shots, ensure_ascii=False) if shots else None
         self.kernel = None if mode == "naked" else questions.kernel()
         folder, adapter = weights(study, spec)
         self.tokenizer = mlx_runtime.load_tokenizer(folder)
         self.identity = self._identity(convert.weights_sha(folder), adapter)
         self.run_settings_sha = settings_sha(self.identity)
         self.questions = [self._question(p, s) for p in self.prompts for s in range(settings.samples)]
-        self.prompt_set_sha = settings_sha({"prompts": [[p.id, p.text] for p in self.prompts]})
+        self.prompt_set_sha = settings_sha(
+            {"prompts": [[p.id, p.text] for p in self.prompts], "shots": self.shots_text}
+        )
         self.run_id = settings_sha({**self.identity, "prompts": self.prompt_set_sha})[:16]
 
     def _identity(self, weights_sha: str, adapter: Path | None) -> dict[str, Any]:
@@ -215,14 +221,15 @@ class Asking:
                 journal.add(question.key, dataclasses.asdict(response))
                 known[question.key] = response
                 log.answer(response)
+            for key in known.keys() - journal.done.keys():  # a kill between the files below must lose none
+                journal.add(key, dataclasses.asdict(known[key]))
             rows = [self._own(q, known[q.key]) for q in self.questions]
             log.line(f"\nDone. {len(rows)} responses saved to {responses}")
             write_whole(log_file, log.text)
             write_jsonl(responses, rows)
             seconds = time.perf_counter() - began
             record = self._record(rows, missing, started, seconds, convert.file_sha(responses))
-            if missing or not _same_run(run_file, record):  # where nothing was asked the old times still hold
-                write_json(run_file, record)
+            write_json(run_file, record if missing else _times_of(run_file, record))
             journal.delete()
 
     def _known(self, responses: Path, run_file: Path) -> dict[str, Response]:
@@ -252,7 +259,9 @@ class Asking:
 
     def _own(self, question: Question, response: Response) -> Response:
         """Return a kept answer as part of this run; its id and the run's may have changed, its text not."""
-        return dataclasses.replace(response, run_id=self.run_id, seed_id=question.prompt.id)
+        return dataclasses.replace(
+            response, run_id=self.run_id, seed_id=question.prompt.id, prompt=question.prompt.text
+        )
 
     def _ask(self, missing: list[Question], log: Log) -> Iterator[tuple[Question, Response]]:
         from lem import mlx_runtime
@@ -306,21 +315,24 @@ class Asking:
             prompts=self.set.name,
             prompt_set_sha=self.prompt_set_sha,
             settings_sha=self.run_settings_sha,
+            shots=self.shots_text,
             **self.identity,
             started=started,
             wall_seconds=round(seconds, 2),
             responses=len(rows),
+            asked=len(asked),
             responses_sha=sha,
-            tokens=sum(r.tokens or 0 for r in rows),
-            tokens_per_second=round(tokens / seconds, 1) if tokens else None,
+            tokens=tokens,
+            tokens_per_second=round(tokens / seconds, 1) if asked else None,
             git_revision=git_revision(),
         )
 
 
-def _same_run(run_file: Path, record: Run) -> bool:
-    """Return whether the file holds a record of the same answers to the same questions."""
+def _times_of(run_file: Path, record: Run) -> Run:
+    """Return a run that asked nothing with the times of the one whose answers it kept."""
     try:
         last = read_json(run_file, Run)
     except LemError:
-        return False
-    return (last.run_id, last.responses_sha) == (record.run_id, record.responses_sha)
+        return record
+    times = ("started", "wall_seconds", "asked", "tokens", "tokens_per_second", "git_revision")
+    return dataclasses.replace(record, **{name: getattr(last, name) for name in times})

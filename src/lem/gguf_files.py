@@ -3,7 +3,7 @@
 Dequantising is elementwise numpy in a fixed order, so the same file gives the
 same bytes on any machine.
 
-    config, tensors, tokenizer = gguf_files.read(Path("model.gguf"))
+    model = gguf_files.read(Path("model.gguf"))     # .config, .tensors, .tokenizer, .licence
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ def read(path: Path) -> GGUF:
         return _llama(path, meta, reader.tensors)
     except KeyError as err:
         raise LemError(f"{path}: metadata {err} is missing") from err
+    except (ValueError, IndexError) as err:  # counts that do not fit, an id beyond the vocabulary
+        raise LemError(f"{path}: its parts do not fit together: {err}") from err
 
 
 def _llama(path: Path, meta: dict[str, Any], stored: list[Any]) -> GGUF:

@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+import click
+
 from lem.errors import LemError
 
 
@@ -55,14 +57,24 @@ class Journal:
             return False
 
     def _recover(self) -> dict[str, dict[str, Any]]:
-        """Read whole lines; cut off a last one that a kill left torn."""
+        """Read whole lines; cut off a last one that a kill left torn, pass over what is no entry."""
         self._file.seek(0)
         content = self._file.read()
         whole = content[: content.rfind(b"\n") + 1]
         if len(whole) < len(content):
             self._file.truncate(len(whole))
-        entries = (json.loads(line) for line in whole.splitlines())
+        entries = [entry for line in whole.split(b"\n")[:-1] if (entry := self._entry(line))]
         return {entry["key"]: entry["record"] for entry in entries}
+
+    def _entry(self, line: bytes) -> dict[str, Any] | None:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            entry = None
+        if isinstance(entry, dict) and set(entry) == {"key", "record"}:
+            return entry
+        click.echo(f"Warning: {self.path}: a damaged entry is passed over and its item done again", err=True)
+        return None
 
     def add(self, key: str, record: dict[str, Any]) -> None:
         """Keep one finished item; it is on disk when this returns."""

@@ -14,7 +14,6 @@ from lem.errors import LemError
 DATA = Path("data")
 REPORTS = Path("reports")
 TABLES = REPORTS / "tables"
-DATABASE = REPORTS / "results.duckdb"
 JOURNALS = Path(".lem/journal")
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -25,7 +24,6 @@ GLOBS = {
     "runs": ("logs/*.json",),
     "models": ("baseline/*/model.json", "fine-tuned/*/model.json"),
     "items": ("items/*.jsonl",),
-    "quarantine": ("quarantine.jsonl",),
 }
 
 

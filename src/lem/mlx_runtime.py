@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import functools
+import itertools
 import json
 import os
 import sys
@@ -28,6 +29,7 @@ from lem.errors import LemError
 from lem.params import Memory
 
 SHORTEST_PREFIX = 32  # tokens; below it a shared prefill costs more than it saves
+CLEAR_EVERY = 32  # steps; attention's buffers grow with each, so those of earlier steps are never used again
 PREFILL_STEP = 256  # tokens; larger steps compute more of the masked half of attention
 
 
@@ -100,7 +102,7 @@ def _mkl() -> str | None:
 def core() -> Any:  # noqa: ANN401 (a module)
     """Return mlx.core, imported after BLAS; nothing else here imports it first."""
     blas()
-    if sys.platform == "linux":
+    if sys.platform == "linux" and os.environ.get("LEM_BLAS") != "stock":
         os.environ.setdefault("MLX_DISABLE_COMPILE", "1")  # compiling calls g++ and gains nothing on a CPU
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -273,7 +275,11 @@ def _batch(
     )
     tokens: dict[int, list[int]] = {uid: [] for uid in uids}
     try:
-        while responses := generator.next_generated():
+        for step in itertools.count(1):
+            if not (responses := generator.next_generated()):
+                break
+            if step % CLEAR_EVERY == 0:
+                core().clear_cache()
             on_tokens(len(responses))
             for response in responses:
                 if response.finish_reason != "stop":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,6 +148,7 @@ def load(file: Path | None = None) -> Study:
     _once("prompts and benchmarks", [*prompts, *benchmarks])
     for spec in specs:
         _source_of(spec, [other.name for other in specs if other.role == "baseline"])
+    _distinct([spec.name for spec in specs], [*prompts, *benchmarks])
     return Study(
         _spec(Defaults, "defaults", tree.get("defaults") or {}),
         _spec(Memory, "memory", tree.get("memory") or {}),
@@ -236,6 +238,15 @@ def _once(where: str, names: list[str]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise LemError(f"{FILE}: {where}: {name!r} is there twice; each name is one thing")
+
+
+def _distinct(models: list[str], sets: list[str]) -> None:
+    """Refuse names whose logs would have one name: `x` x `lek-validation` and `x-lek` x `validation`."""
+    seen: dict[str, tuple[str, str]] = {}
+    for pair in itertools.product(models, sets):
+        other = seen.setdefault("-".join(pair), pair)
+        if other != pair:
+            raise LemError(f"{FILE}: {other} and {pair} would write the same logs; rename one of them")
 
 
 def _source_of(spec: ModelSpec, baselines: list[str]) -> None:

@@ -1,7 +1,7 @@
 """Prompt sets and benchmarks read from their files, as prompts to ask and items to score.
 
 prompts = questions.prompts(params.load().prompt_set("validation"))
-items = questions.items(params.load().benchmark("gsm8k"))
+items = questions.items("gsm8k")
 """
 
 from __future__ import annotations
@@ -119,4 +119,8 @@ def _string(place: str, entry: object, field: str) -> str:
     value = entry.get(field) if isinstance(entry, dict) else None
     if not isinstance(value, str) or not value.strip():
         raise LemError(f"{place}.{field}: expected a non-empty string, found {value!r}")
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        raise LemError(
+            f"{place}.{field}: half a surrogate pair, which no text file can hold: {value!r}"[:200]
+        )
     return value

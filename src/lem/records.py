@@ -73,6 +73,7 @@ class Run:
     prompt_set_sha: str | None
     kernel_sha: str | None
     template: str | None  # text of the chat template; null for a completion model
+    shots: str | None  # worked examples as JSON, shown as earlier turns
     weights_sha: str | None
     adapter_sha: str | None
     temperature: float | None
@@ -86,10 +87,11 @@ class Run:
     blas: str | None
     settings_sha: str | None  # the identity less the prompt set: what an answer may be reused for
     started: str | None = None  # ISO 8601, UTC
-    wall_seconds: float | None = None
+    wall_seconds: float | None = None  # loading the model included
     responses: int | None = None
+    asked: int | None = None  # answers that the times and tokens below are of; the others were kept
     responses_sha: str | None = None  # sha256 of the response file as it was written
-    tokens: int | None = None  # generated tokens
+    tokens: int | None = None  # generated for the answers asked
     tokens_per_second: float | None = None
     git_revision: str | None = None
 

@@ -92,7 +92,7 @@ KEYS = {
         *("metric", "regime", "filter", "scorer", "unit"),
     ),
     "summary": ("source", "model", "prompts", "mode", "benchmark", "metric", "filter", "unit"),
-    "variant_detail": ("source", "model", "metric"),
+    "variant_detail": ("source", "model", "metric", "benchmark", "mode", "filter", "scorer"),
 }
 """What names one row of a table."""
 

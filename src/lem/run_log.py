@@ -49,8 +49,8 @@ class Log:
         self.count += 1
         seconds = f"{response.gen_time:.1f}s" if response.gen_time is not None else "-"
         self.line(f"[{self.count}/{self.total}] {response.seed_id} | {response.chars} chars | {seconds}")
-        preview = response.response[:PREVIEW] + ("..." if response.chars > PREVIEW else "")
-        self.line(f"  >> {preview}")
+        preview = " ".join(response.response[:PREVIEW].split()) + ("..." if response.chars > PREVIEW else "")
+        self.line(f"  >> {''.join(c if c.isprintable() else '?' for c in preview)}")
 
 
 def git_revision() -> str | None:

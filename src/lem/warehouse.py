@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +34,12 @@ RAW: dict[str, type] = {
 TYPES = {str: "varchar", int: "bigint", float: "double", bool: "boolean"}
 MEASURES = ("source", "model", "prompts", "benchmark", "mode", "metric", "regime", "filter", "scorer")
 TABLES = (*RAW, "measurements", "summary", "variant_detail")
+INCOMPLETE = """
+select runs.run_id, runs.model, runs.prompts, runs.responses, count(answers.run_id) as found
+from runs left join responses as answers on answers.source = runs.source and answers.run_id = runs.run_id
+where runs.source = 'own' and runs.responses is not null
+group by all having runs.responses <> found order by all
+"""
 LARGEST_RECORD = 2**28  # bytes of one record as JSON
 
 
@@ -55,7 +60,6 @@ def command() -> None:
             "\n".join(["the finished tables break rules; nothing was written:", *map(str, broken)])
         )
     counts = export(con, layout.TABLES)
-    export_database(counts, layout.DATABASE)
     write_json(layout.DATA / "benchmarks" / "summary.json", overview(con))
     write_json(layout.REPORTS / "plots" / "accuracy.json", accuracies(con))
     for table, rows in counts.items():
@@ -82,16 +86,22 @@ def build() -> duckdb.DuckDBPyConnection:
 
 def load_raw(con: duckdb.DuckDBPyConnection, table: str, cls: type) -> None:
     """Create raw_<table> from its record files with the columns of its class."""
+    import duckdb
+
     columns = {name: TYPES[scalar] for name, (scalar, _) in records.fields(cls).items()}
     shape = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
     con.execute(f"create table raw_{table} ({shape})")
     if paths := [str(path) for path in layout.files(table)]:
         kind = "newline_delimited" if paths[0].endswith(".jsonl") else "unstructured"
-        con.execute(
-            f"insert into raw_{table} by name select * from read_json("
-            f"$paths, columns = $columns, format = '{kind}', maximum_object_size = {LARGEST_RECORD})",
-            {"paths": paths, "columns": columns},
-        )
+        try:
+            con.execute(
+                f"insert into raw_{table} by name select * from read_json("
+                f"$paths, columns = $columns, format = '{kind}', maximum_object_size = {LARGEST_RECORD})",
+                {"paths": paths, "columns": columns},
+            )
+        except duckdb.Error as err:
+            first = str(err).splitlines()[0]
+            raise LemError(f"{table}: a file cannot be read; `lem check` names the line: {first}") from err
         fill_defaults(con, table, cls)
 
 
@@ -128,19 +138,25 @@ def measurement(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return a row of `measurements` from a row of `samples`."""
     *key, unscored, values = row
     metric = metrics.metric(key[MEASURES.index("metric")])
-    estimate = stats.rate(int(sum(values)), len(values)) if metric.is_rate else stats.mean(values)
+    counted = metric.is_rate and all(value in (0, 1) for value in values)
+    estimate = stats.rate(int(sum(values)), len(values)) if counted else stats.mean(values)
     interval = (estimate.value, estimate.stderr, estimate.low, estimate.high, estimate.method)
     return (*key, metric.unit, estimate.n, unscored, *interval, metric.higher_is_better)
 
 
 def nothing_lost(con: duckdb.DuckDBPyConnection) -> None:
-    """Stop when a mart has more or fewer rows than were read: a join lost or doubled some."""
+    """Stop when a mart has other rows than were read, or a run fewer responses than it wrote."""
     for table in RAW:
         before, after = (count(con, name) for name in (f"raw_{table}", table))
         if before != after:
             raise LemError(
                 f"{table}: {before} rows were read, {after} came out; is a model or an item there twice?"
             )
+    for run_id, model, prompts, wrote, found in con.execute(INCOMPLETE).fetchall():
+        raise LemError(
+            f"run {run_id} ({model}, {prompts}) wrote {wrote} responses, {found} are there; "
+            "restore them with: dvc checkout"
+        )
 
 
 def count(con: duckdb.DuckDBPyConnection, table: str) -> int:
@@ -166,17 +182,6 @@ def export(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
     return {table: count(con, table) for table in TABLES}
 
 
-def export_database(tables: dict[str, int], path: Path) -> None:
-    """Write the same tables as one DuckDB file for other programs, replaced by rename."""
-    import duckdb
-
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with duckdb.connect(str(aside)) as con:
-        for table in tables:
-            con.execute(f"create table {table} as from '{layout.TABLES / table}.parquet'")
-    shutil.move(aside, path)
-
-
 def overview(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Return data/benchmarks/summary.json in the data mapping's shape: percent, and seconds under speed."""
     result: dict[str, dict[str, float]] = {}
@@ -195,7 +200,7 @@ def accuracies(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """Return the study's own benchmark rates in percent, one row a benchmark and model."""
     rows = con.execute(
         "select metric, model, round(value, 1), round(low, 1), round(high, 1), n from variant_detail "
-        "where source = 'own' and unit = 'percent' and n > 0 order by all"
+        "where source = 'own' and unit = 'percent' and filter <> 'strict' and n > 0 order by all"
     ).fetchall()
     return [
         dict(zip(("benchmark", "model", "percent", "low", "high", "n"), row, strict=True)) for row in rows

@@ -1,12 +1,15 @@
 -- one row a model variant and published metric: rates in percent, judged scores in points
 with measurements as (
-    select *, if(metric = 'exact_match', benchmark, metric) as published_metric, if(unit = 'rate', 100, 1) as factor
+    select
+        *,
+        if(metric = 'exact_match', benchmark, metric) as published_metric,
+        if(unit = 'rate', 100, 1) as factor
     from measurements
-    where benchmark is not null and filter <> 'strict'
+    where benchmark is not null
 ),
 final as (
     select
-        source, model, published_metric as metric, n,
+        source, model, published_metric as metric, benchmark, mode, filter, scorer, n,
         round(value * factor, 10) as value,
         round(low * factor, 10) as low,
         round(high * factor, 10) as high,
