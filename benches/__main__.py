@@ -12,6 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from rich.console import Console
@@ -23,43 +24,33 @@ from lem.records import write_json
 
 @dataclass(frozen=True)
 class Contest:
-    """Ours against a peer: who runs what, on how many prompts each."""
+    """Ours against a peer: who runs what, on how many prompts each, how often in turn."""
 
     name: str
     prompts: str
     peer: str  # a way of benches.ask
     peer_blas: str
     peer_name: str
-    n: int
     peer_n: int
+    runs: int
     goal: float
 
 
 CONTESTS = (
     Contest(
-        "generate-batch16-vs-stock-mlx",
-        "naked",
-        "batch",
-        "stock",
-        "mlx_lm.batch_generate, MLX as shipped",
-        16,
-        16,
-        8,
+        *("generate-batch16-vs-stock-mlx", "naked", "batch", "stock"),
+        *("mlx_lm.batch_generate, MLX as shipped", 16, 2, 8),
     ),
     Contest(
-        "sandwich16-vs-loop", "sandwich", "loop", "own", "mlx_lm.generate in a loop, our BLAS", 16, 16, 5
+        *("sandwich16-vs-loop", "sandwich", "loop", "own"),
+        *("mlx_lm.generate in a loop, our BLAS", 16, 2, 5),
     ),
     Contest(
-        "sandwich16-vs-stock-loop",
-        "sandwich",
-        "loop",
-        "stock",
-        "mlx_lm.generate in a loop, MLX as shipped",
-        16,
-        3,
-        30,
+        *("sandwich16-vs-stock-loop", "sandwich", "loop", "stock"),
+        *("mlx_lm.generate in a loop, MLX as shipped", 2, 1, 30),
     ),
 )
+OURS_N = 16
 
 
 def ask(way: str, prompts: str, n: int, blas: str) -> dict[str, Any]:
@@ -74,19 +65,27 @@ def ask(way: str, prompts: str, n: int, blas: str) -> dict[str, Any]:
 
 
 def run(contest: Contest) -> dict[str, Any]:
-    """Return one row: answers a second of both sides, and how many texts were equal."""
-    ours = ask("ours", contest.prompts, contest.n, "own")
-    peer = ask(contest.peer, contest.prompts, contest.peer_n, contest.peer_blas)
-    rates = contest.n / ours["seconds"], contest.peer_n / peer["seconds"]
-    pairs = list(zip(ours["texts"], peer["texts"], strict=False))
+    """Return one row: medians of answers a second, both sides in turn, and how many texts were equal."""
+    ours, peer = [], []
+    for _ in range(contest.runs):
+        ours.append(ask("ours", contest.prompts, OURS_N, "own"))
+        peer.append(ask(contest.peer, contest.prompts, contest.peer_n, contest.peer_blas))
+    ours_rates = [OURS_N / one["seconds"] for one in ours]
+    peer_rates = [contest.peer_n / one["seconds"] for one in peer]
+    rates = median(ours_rates), median(peer_rates)
+    pairs = list(zip(ours[0]["texts"], peer[0]["texts"], strict=False))
     return {
         "name": contest.name,
         "unit": "answers of up to 48 tokens per second",
         "ours": round(rates[0], 4),
         "peer": round(rates[1], 4),
-        "peer_name": f"{contest.peer_name} (BLAS: {peer['blas']})",
+        "peer_name": f"{contest.peer_name} (BLAS: {peer[0]['blas']})",
         "ratio": round(rates[0] / rates[1], 2),
-        "n": contest.peer_n,
+        "n": OURS_N,
+        "peer_n": contest.peer_n,
+        "runs": contest.runs,
+        "ours_range": [round(min(ours_rates), 4), round(max(ours_rates), 4)],
+        "peer_range": [round(min(peer_rates), 4), round(max(peer_rates), 4)],
         "equal_texts": sum(a == b for a, b in pairs),
         "goal": contest.goal,
     }
@@ -103,12 +102,12 @@ def main() -> None:
         for contest in progress.track(wanted, description="benchmarks"):
             rows.append(run(contest))
     write_json(Path("reports/bench.json"), rows)
-    table = Table("name", "ours", "peer", "ratio", "goal", "n", "equal texts", "unit", "peer is")
+    table = Table("name", "ours", "peer", "ratio", "goal", "runs", "equal texts", "unit", "peer is")
     for r in rows:
-        texts = f"{r['equal_texts']} of {r['n']}"
+        texts = f"{r['equal_texts']} of {r['peer_n']}"
         table.add_row(
             r["name"], f"{r['ours']:.3f}", f"{r['peer']:.3f}", f"{r['ratio']:.1f}x", f"{r['goal']:g}x",
-            str(r["n"]), texts, r["unit"], r["peer_name"],
+            str(r["runs"]), texts, r["unit"], r["peer_name"],
         )  # fmt: skip
     Console(width=200 if not sys.stdout.isatty() else None).print(table)
 

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 BIN = Path(sys.executable).parent
+ROOT = Path(__file__).parents[1]
 
 
 def run(*words, cwd, check=True, env=None):
@@ -50,7 +51,7 @@ def reference(make_study, tmp_path_factory):
     run("git", "init", "-q", cwd=folder)
     run("dvc", "init", "-q", cwd=folder)
     run("dvc", "remote", "add", "-d", "store", "store", cwd=folder)
-    (folder / ".gitignore").write_text("/.lem/\n/data/\n/reports/\n")
+    (folder / ".gitignore").write_text((ROOT / ".gitignore").read_text())
     run("dvc", "repro", cwd=folder)
     run("dvc", "push", cwd=folder)
     commit(folder, "reference run")
@@ -114,6 +115,15 @@ def test_an_answer_changed_by_hand_is_asked_again(clone):
     done = run("dvc", "repro", "--pull", cwd=clone)
     assert "format@micro-naked" in ran(done)
     assert records(file) == whole
+
+
+def test_a_damaged_response_file_is_named_before_it_is_healed(clone):
+    """`dvc repro -s check` names the line; a plain `dvc repro` has its own stage ask again."""
+    file = clone / "data/baseline/micro/format-naked.jsonl"
+    file.write_text(file.read_text()[:-30])
+    done = run("dvc", "repro", "-s", "check", cwd=clone, check=False)
+    assert done.returncode != 0
+    assert f"data/baseline/micro/format-naked.jsonl:{len(file.read_text().splitlines())}" in done.stderr
 
 
 def test_a_docstring_edit_runs_nothing(clone):
@@ -189,21 +199,47 @@ def records(file):
 
 def test_killed_dvc_goes_on_where_it_stopped(clone):
     """kill -9 of the process group during generate; afterwards the records of an unbroken run."""
+    replace(clone / "params.yaml", "max_tokens: 12", "max_tokens: 300")
+    replace(clone / "params.yaml", "batch_size: 4", "batch_size: 1")
+    command = [str(BIN / "dvc"), "repro", "-s", "generate@micro-sandwich"]
+    run(*command, cwd=clone)
     file = clone / "data/baseline/micro/validation-sandwich.jsonl"
     whole = records(file)
     file.unlink()
     (clone / "data/logs/micro-validation-sandwich.json").unlink()
-    command = [str(BIN / "dvc"), "repro", "-f", "-s", "generate@micro-sandwich"]
     env = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
     journal = clone / ".lem/journal/generate-micro-validation-sandwich.jsonl"
-    killed = subprocess.Popen(command, cwd=clone, env=env, start_new_session=True, stdout=subprocess.DEVNULL)
+    killed = subprocess.Popen(
+        [*command, "--no-run-cache"], cwd=clone, env=env, start_new_session=True, stdout=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (journal.is_file() and journal.stat().st_size):
-        time.sleep(0.01)
+        time.sleep(0.005)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
-    kept = len(journal.read_bytes().splitlines()) if journal.is_file() else 0
-    assert not file.exists() or kept == 0
-    done = run(*command, cwd=clone)
+    kept = len(journal.read_bytes().split(b"\n")) - 1
+    assert 0 < kept < len(whole) and not file.exists()
+    done = run(*command, "--no-run-cache", cwd=clone)
+    assert f"Keeping {kept} answers, {len(whole) - kept} to ask" in done.stdout
     assert records(file) == whole
-    assert f"Keeping {kept} answers" in done.stdout or kept in (0, len(whole))
+
+
+def test_imports_are_in_the_tables_and_stay_there(clone):
+    """An import is a dependency: check and warehouse run again for it, and dvc repro keeps its rows."""
+    theirs = clone / "data/imported/theirs"
+    theirs.mkdir()
+    item = {
+        "benchmark": "b",
+        "item_id": "1",
+        "question": "q",
+        "gold": "1",
+        "sha": "0" * 64,
+        "source": "theirs",
+    }
+    (theirs / "items").mkdir()
+    (theirs / "items/b.jsonl").write_text(json.dumps(item) + "\n")
+    count = ("lem", "sql", "select count(*) from items where source = 'theirs'")
+    assert ran(run("dvc", "repro", cwd=clone)) == ["check", "warehouse"]
+    assert run(*count, cwd=clone).stdout.split()[1] == "1"
+    assert ran(run("dvc", "repro", cwd=clone)) == []
+    assert run(*count, cwd=clone).stdout.split()[1] == "1"

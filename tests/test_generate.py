@@ -19,6 +19,7 @@ from lem import convert, layout, mlx_runtime, questions
 from lem.generate import draw_seed
 from lem.prompts import messages, render
 from lem.records import Model, Response, Run, read_json, read_jsonl, settings_sha, sha256
+from lem.run_log import Log
 
 ASK = ("generate", "--model", "micro", "--prompts", "validation", "--mode", "sandwich")
 RESPONSES = Path("data/baseline/micro/validation-sandwich.jsonl")
@@ -131,7 +132,7 @@ def test_run_record(ready, lem):
     assert run.tokens == sum(r.tokens for r in rows())
     assert run.tokens_per_second > 0
     assert run.blas == mlx_runtime.blas()
-    assert re.fullmatch(r"mkl .*mlx \S+, mlx-lm \S+, .*recipe \d+", run.engine)
+    assert re.fullmatch(r"(?:mkl \S+, )?mlx \S+, mlx-lm \S+, .*recipe \d+", run.engine)
     assert datetime.fromisoformat(run.started).utcoffset().total_seconds() == 0
 
 
@@ -156,8 +157,15 @@ def test_log_has_the_seed_documents_form(ready, lem):
 def test_log_previews_long_answers(ready, lem):
     lem(*ASK, "--max-tokens", "150")
     long = next(r for r in rows() if r.chars > 200)
-    assert f"  >> {long.response[:200]}...\n" in LOG.read_text()
-    assert long.response[:201] not in LOG.read_text()
+    preview = " ".join(long.response[:200].split())
+    assert f"  >> {preview}...\n" in LOG.read_text()
+    assert preview + " " not in LOG.read_text()
+
+
+def test_an_answer_cannot_forge_a_line_of_the_log():
+    log = Log(2)
+    log.answer(Response("P1", "p", "a\n[2/2] P2 | 9 chars\x1b[2J", 1.0, 9, "naked", "m", "v", "0" * 64, "r"))
+    assert log.text.splitlines() == ["[1/2] P1 | 9 chars | 1.0s", "  >> a [2/2] P2 | 9 chars?[2J"]
 
 
 def test_a_second_run_asks_nothing_and_writes_the_same(ready, lem):

@@ -16,7 +16,8 @@ SHA, R1, R2 = "a" * 64, "1" * 16, "2" * 16
 RUN = Run(
     run_id=R1, source="own", model="m", prompts="sums", mode="naked", prompt_set_sha=SHA, kernel_sha=None,
     template="T", shots=None, weights_sha=SHA, adapter_sha=None, temperature=0.0, top_p=None,
-    max_tokens=8, samples=1, batch_size=4, seed=None, engine="e", device="cpu", blas="b", settings_sha=SHA, responses=3,
+    max_tokens=8, samples=1, batch_size=4, seed=None, engine="e", device="cpu", blas="b",
+    settings_sha=SHA, responses=3,
 )  # fmt: skip
 
 

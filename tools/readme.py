@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -70,16 +71,19 @@ def results() -> str:
 def speed() -> str:
     """Return the last `make bench` as Markdown."""
     rows = json.loads((ROOT / "reports/bench.json").read_text())
-    lines = [
-        "| benchmark | ours | peer | ratio | goal | equal texts | peer is |",
-        "|---|--:|--:|--:|--:|--:|---|",
-    ]
+    head = ["benchmark", "ours", "peer", "ratio", "goal", "runs", "equal texts", "peer is"]
+    lines = [f"| {' | '.join(head)} |", "|---|--:|--:|--:|--:|--:|--:|---|"]
     lines += [
-        f"| {r['name']} | {r['ours']} | {r['peer']} | {r['ratio']} | {r['goal']} "
-        f"| {r['equal_texts']} of {r['n']} | {r['peer_name']} |"
+        f"| {r['name']} | {_range(r, 'ours')} | {_range(r, 'peer')} | {r['ratio']:.1f} | {r['goal']:g} "
+        f"| {r['runs']} | {r['equal_texts']} of {r['peer_n']} | {r['peer_name']} |"
         for r in rows
     ]
     return "\n".join(lines)
+
+
+def _range(row: dict[str, Any], side: str) -> str:
+    low, high = row[f"{side}_range"]
+    return f"{row[side]:.3f}" if low == high else f"{row[side]:.3f} ({low:.3f}-{high:.3f})"
 
 
 PARTS: dict[str, Callable[[], str]] = {
