@@ -23,7 +23,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 RESULTS = """
-select model, mode, metric, filter, n, unscored, round(value, 3) as value, round(low, 3) as low,
+select model, prompts, mode, metric, filter, n, unscored, round(value, 3) as value, round(low, 3) as low,
        round(high, 3) as high
 from summary where source = 'own' and prompts in ('validation', 'gsm8k') order by all
 """

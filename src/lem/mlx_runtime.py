@@ -29,7 +29,7 @@ from lem.errors import LemError
 from lem.params import Memory
 
 SHORTEST_PREFIX = 32  # tokens; below it a shared prefill costs more than it saves
-CLEAR_EVERY = 32  # steps; attention's buffers grow with each, so those of earlier steps are never used again
+CLEAR_EVERY = 32  # steps; buffers grow with each step and shrink with the batch: old ones are of no use
 PREFILL_STEP = 256  # tokens; larger steps compute more of the masked half of attention
 
 
@@ -278,7 +278,7 @@ def _batch(
         for step in itertools.count(1):
             if not (responses := generator.next_generated()):
                 break
-            if step % CLEAR_EVERY == 0:
+            if step % CLEAR_EVERY == 0 or any(response.finish_reason for response in responses):
                 core().clear_cache()
             on_tokens(len(responses))
             for response in responses:
