@@ -29,7 +29,7 @@ from lem.errors import LemError
 from lem.params import Memory
 
 SHORTEST_PREFIX = 32  # tokens; below it a shared prefill costs more than it saves
-CLEAR_EVERY = 32  # steps; buffers grow with each step and shrink with the batch: old ones are of no use
+CLEAR_EVERY = 16  # steps; buffers grow with each step and shrink with the batch: old ones are of no use
 PREFILL_STEP = 256  # tokens; larger steps compute more of the masked half of attention
 
 
