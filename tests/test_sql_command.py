@@ -101,6 +101,11 @@ def test_an_answer_in_a_pipe_is_tsv(study: Path) -> None:
     assert (result.exit_code, result.stdout) == (0, "model\tn\nbase\t1\ntuned\t1\n")
 
 
+def test_a_query_may_begin_with_a_comment(study: Path) -> None:
+    assert lem_sql("--format", "csv", "-- one\nselect 1 as n").stdout == "n\n1\n"
+    assert lem_sql("--tabels").exit_code == 2
+
+
 def test_a_query_from_standard_input(study: Path) -> None:
     assert lem_sql("-", stdin=b"\xef\xbb\xbfselect 'caf\xc3\xa9' as word;\n").stdout == "word\ncafé\n"
     assert "not UTF-8" in refused("-", stdin=b"select '\xe9'")

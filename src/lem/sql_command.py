@@ -121,7 +121,16 @@ def _shown(value: object) -> str:
     return "" if value is None else str(value if isinstance(value, float | Decimal) else _plain(value))
 
 
-@click.command()
+class _Sql(click.Command):
+    """Takes a query that begins with a comment (`-- which models`) for a query, not for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        queries = [arg for arg in args if arg.startswith("--") and len(arg.split()) > 1]
+        options = [arg for arg in args if arg not in queries]
+        return super().parse_args(ctx, [*options, "--", *queries] if queries else options)
+
+
+@click.command(cls=_Sql)
 @click.argument("query", required=False)
 @click.option("--format", "fmt", type=click.Choice(FORMATS), help="Default: table; in a pipe, tsv.")
 @click.option("--tables", "overview", is_flag=True, help="List the tables: name, rows, columns.")
