@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 import micro
 from lem import convert, engine, mlx_runtime
+from lem.errors import LemError
 from lem.params import ModelSpec
 from lem.records import Model, read_json, sha256
 from test_gguf_files import PLAIN, small_gguf
@@ -257,7 +258,7 @@ def one_line(result, expected):
 
 MLX_LM_FAULTS = {
     "architecture": (lambda: config(model_type="perceptron"), "--dtype float16", "perceptron not supported"),
-    "bits": (lambda: None, "-q --q-bits 7", "mlx-lm cannot convert it"),
+    "bits": (lambda: None, "-q --q-bits 7", "expected bits of"),
     "a tensor too many": (lambda: extra_tensor(), "--dtype float16", "mlx-lm cannot convert it"),
 }
 
@@ -338,3 +339,15 @@ def test_a_licence_travels_from_folder_to_folder(study, lem):
     shutil.move(OUT, "elsewhere")
     lem("convert", "--from", "elsewhere", "--out", OUT)
     assert provenance()["licence"] == "cc0-1.0"
+
+
+@pytest.mark.parametrize("wrong", [{"q_bits": 7}, {"q_bits": 4, "q_group_size": 7}])
+def test_a_quantisation_without_kernels_is_refused(tmp_path, micro_folder, wrong):
+    with pytest.raises(LemError, match="expected bits of"):
+        convert.convert(convert.resolve(str(micro_folder)), tmp_path / "out", quantize=True, **wrong)
+    assert not (tmp_path / "out").exists()
+
+
+def test_bits_without_quantising_are_refused(tmp_path, micro_folder):
+    with pytest.raises(LemError, match="say --quantize"):
+        convert.convert(convert.resolve(str(micro_folder)), tmp_path / "out", q_bits=4)

@@ -110,7 +110,9 @@ def test_a_damaged_file_is_named(tmp_path, monkeypatch, content, says):
 
 def test_a_missing_file_says_how_to_write_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert refusal("score") == "engine.yaml: no such file; write it with: lem doctor --pin"
+    assert (
+        refusal("score") == "engine.yaml: no such file; write it with: lem doctor --pin (beside params.yaml)"
+    )
 
 
 def test_an_engine_is_described_in_one_line():

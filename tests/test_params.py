@@ -198,6 +198,10 @@ def test_a_benchmark_is_a_prompt_set_too():
         ("defaults: {top_p: 0}", "defaults.top_p: expected more than 0"),
         ("memory: {limit_gb: 0}", "memory.limit_gb: expected more than 0"),
         ("benchmarks: {b: {file: f, prompt: q, limit: -1}}", "benchmarks.b.limit: expected 1 or more"),
+        (
+            "models: {baseline: {m: {from: x, dtype: float23}}}",
+            "models.baseline.m.dtype: expected one of float32",
+        ),
         ("prompts: {p: {files: [f], first: 0}}", "prompts.p.first: expected 1 or more"),
     ],
 )

@@ -164,12 +164,12 @@ def items_of(*rows: object, spec: BenchmarkSpec = SPEC):
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ({**ITEM, "id": "2", "gold": 4}, ".gold: expected a non-empty string, found 4"),
+        ({**ITEM, "id": "2", "gold": True}, ".gold: expected a non-empty string, found True"),
         ({**ITEM, "id": "2", "question": "  "}, ".question: expected a non-empty string, found '  '"),
         ({**ITEM, "id": None}, ".id: expected a non-empty string, found None"),
-        ({"id": "2", "question": "?", "gold": "4"}, ".kind: expected a non-empty string, found None"),
+        ({"id": "2", "question": "?", "gold": "4"}, ".kind: is missing; the fields are: id, question, gold"),
         (ITEM, ".id: 1 is there twice"),
-        (["1"], ".id: expected a non-empty string"),
+        (["1"], ".id: is missing; the fields are: list"),
         (b'{"id": "2", ', "not one line of JSON"),
     ],
 )
@@ -222,8 +222,8 @@ def test_prompts_come_in_the_order_of_their_files():
     ("row", "says"),
     [
         ({**SEED, "id": "P2", "prompt": ""}, "two.json: [1].prompt: expected a non-empty string, found ''"),
-        ({"prompt": "Why?"}, "two.json: [1].id: expected a non-empty string, found None"),
-        ("P2", "two.json: [1].id: expected a non-empty string"),
+        ({"prompt": "Why?"}, "two.json: [1].id: is missing; the fields are: prompt"),
+        ("P2", "two.json: [1].id: is missing"),
         (SEED, "two.json: [1].id: P1 is there twice"),
     ],
 )
@@ -261,3 +261,13 @@ def test_a_benchmarks_prompts_are_its_items(study, lem):
 def test_items_that_are_not_written_yet_name_their_stage():
     with pytest.raises(LemError, match=r"data/items/b\.jsonl: no such file.*dvc repro"):
         questions.prompts(SPEC)
+
+
+def test_a_number_is_an_answer_and_a_missing_field_names_those_there_are(tmp_path):
+    file = tmp_path / "q.jsonl"
+    file.write_text('{"id": 1, "question": "1 + 1?", "answer": 2}\n')
+    spec = params.BenchmarkSpec("q", str(file), "question", "answer")
+    (item,) = questions.read_items(spec)
+    assert (item.item_id, item.gold) == ("1", "2")
+    with pytest.raises(LemError, match="questoin: is missing; the fields are: id, question, answer"):
+        questions.read_items(params.BenchmarkSpec("q", str(file), "questoin", "answer"))

@@ -254,3 +254,14 @@ def test_a_torn_file_is_one_line_not_a_traceback(study, lem):
     file = layout.answers("sums", "m")
     file.write_text(file.read_text()[:-20])
     assert "`lem check` names the line" in lem("warehouse", code=1).output
+
+
+def test_a_response_file_that_is_not_as_its_run_wrote_it_is_named(study, lem):
+    lem("doctor", "--pin")
+    answers, log = layout.answers("sums", "m"), layout.log("m", "sums", "naked", "json")
+    records.write_json(log, replace(RUN, responses_sha=records.file_sha(answers)))
+    lem("check")
+    answers.write_text(answers.read_text().replace("four", "five"))
+    assert f"{answers}: not as its run wrote it" in lem("check", code=1).output
+    answers.unlink()
+    assert "expected one response file" in lem("check", code=1).output

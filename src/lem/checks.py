@@ -23,6 +23,7 @@ import click
 
 from lem import engine, layout, records, rules, scan
 from lem.errors import LemError
+from lem.records import file_sha
 from lem.rules import Rule, quoted
 from lem.scan import Broken, Loaded
 from lem.shapes import short
@@ -75,11 +76,39 @@ def check() -> tuple[dict[str, Any], list[Broken]]:
         con.execute("set enable_progress_bar = false")
         loaded = {table: scan.load(con, table, layout.files(table), Path(scratch)) for table in rules.RECORDS}
         outcomes = {table: hold(con, table, table, PLACE) for table in loaded}
+        changed = unfaithful(con)
     broken = [row for one in loaded.values() for row in one.faults]
+    broken += changed
     broken += [row for of_table in outcomes.values() for outcome in of_table for row in outcome.broken]
     broken.sort(key=lambda b: (b.rule != scan.RECORD, b.table, b.file or "", b.line or 0, b.rule))
     failures = [row for row in broken if fails(row)]
     return report_of(loaded, outcomes, failures, [row for row in broken if not fails(row)]), failures
+
+
+WRITTEN = """
+select
+    runs.file, runs.run_id, runs.responses_sha,
+    list(distinct responses.file order by responses.file) as files
+from runs left join responses on responses.source = runs.source and responses.run_id = runs.run_id
+where runs.source = 'own' and runs.responses_sha is not null
+group by all order by all
+"""
+
+
+def unfaithful(con: duckdb.DuckDBPyConnection) -> list[Broken]:
+    """Return the response files of our own that are not, byte for byte, what their run wrote."""
+    broken = []
+    for log, run_id, sha, files in con.execute(WRITTEN).fetchall():
+        found = [file for file in files if file]
+        if len(found) != 1:
+            message = (
+                f"expected one response file of run {run_id}, found {len(found)}; dvc checkout restores it"
+            )
+            broken.append(Broken("runs", "responses_there", log, 1, "responses_sha", None, message))
+        elif file_sha(Path(found[0])) != sha:
+            message = "not as its run wrote it; dvc checkout restores it, dvc repro asks again"
+            broken.append(Broken("responses", "file_as_written", found[0], None, "", None, message))
+    return broken
 
 
 def fails(row: Broken) -> bool:

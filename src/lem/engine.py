@@ -52,7 +52,7 @@ def pinned() -> dict[str, Any]:
     try:
         tree = yaml.safe_load(FILE.read_text(encoding="utf-8"))
     except FileNotFoundError as err:
-        raise LemError(f"{FILE}: no such file; write it with: lem doctor --pin") from err
+        raise LemError(f"{FILE}: no such file; write it with: lem doctor --pin (beside params.yaml)") from err
     except (yaml.YAMLError, UnicodeDecodeError) as err:
         raise LemError(f"{FILE}: not YAML: {' '.join(str(err).split())}") from err
     sections = [tree.get(name) for name in ("libraries", "recipes")] if isinstance(tree, dict) else [None]

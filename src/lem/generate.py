@@ -29,6 +29,7 @@ from lem.records import (
     MODES,
     Response,
     Run,
+    file_sha,
     problem,
     read_json,
     read_jsonl,
@@ -169,7 +170,7 @@ class Asking:
             "kernel_sha": settings_sha(dataclasses.asdict(self.kernel)) if self.kernel else None,
             "template": self.tokenizer.chat_template,
             "weights_sha": weights_sha,
-            "adapter_sha": convert.file_sha(adapter / "adapters.safetensors") if adapter else None,
+            "adapter_sha": file_sha(adapter / "adapters.safetensors") if adapter else None,
             "temperature": float(self.settings.temperature),
             "top_p": None if greedy else float(self.settings.top_p),
             "max_tokens": self.settings.max_tokens,
@@ -214,6 +215,10 @@ class Asking:
         ) as journal:
             known = self._known(responses, run_file) | self._journaled(journal)
             missing = [q for q in self.questions if q.key not in known]
+            if not missing and not journal.done and log_file.is_file() and self._is_last(run_file):
+                click.echo(f"All {len(known)} answers hold, nothing to ask: {responses}")
+                journal.delete()
+                return
             for question in self.questions:
                 if question.key in known:
                     log.answer(self._own(question, known[question.key]))
@@ -228,7 +233,7 @@ class Asking:
             write_whole(log_file, log.text)
             write_jsonl(responses, rows)
             seconds = time.perf_counter() - began
-            record = self._record(rows, missing, started, seconds, convert.file_sha(responses))
+            record = self._record(rows, missing, started, seconds, file_sha(responses))
             write_json(run_file, record if missing else _times_of(run_file, record))
             journal.delete()
 
@@ -245,12 +250,15 @@ class Asking:
             return {}
         if run.settings_sha != self.run_settings_sha:
             return {}
-        if run.responses_sha != convert.file_sha(responses):
+        if run.responses_sha != file_sha(responses):
             click.echo(f"Warning: {responses} is not as its run wrote it; asking again", err=True)
             return {}
         last = {(r.prompt_sha, r.sample): r for r in read_jsonl(responses, Response)}
         kept = ((q, last.get((q.prompt_sha, q.sample))) for q in self.questions)
         return {q.key: self._own(q, response) for q, response in kept if response}
+
+    def _is_last(self, run_file: Path) -> bool:
+        return read_json(run_file, Run).run_id == self.run_id
 
     def _journaled(self, journal: Journal) -> dict[str, Response]:
         wanted = {q.key: q for q in self.questions}

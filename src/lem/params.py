@@ -207,6 +207,7 @@ def _cast(where: str, value: object, hint: str) -> object:
     raise LemError(f"{FILE}: {where}: expected {hint.removesuffix(' | None')}, found {value!r}")
 
 
+DTYPES = ("float32", "float16", "bfloat16")
 AT_LEAST_ONE = ("batch_size", "first", "limit", "max_tokens", "samples", "q_bits", "q_group_size")
 ABOVE_ZERO = ("top_p", "cache_limit_gb", "limit_gb")
 
@@ -217,6 +218,8 @@ def _in_range(where: str, value: Any) -> object:  # noqa: ANN401 (a scalar of it
         raise LemError(f"{FILE}: {where}: expected 1 or more, found {value}")
     if key in ABOVE_ZERO and value <= 0:
         raise LemError(f"{FILE}: {where}: expected more than 0, found {value}")
+    if key == "dtype" and value not in DTYPES:
+        raise LemError(f"{FILE}: {where}: expected one of {', '.join(DTYPES)}, found {value!r}")
     if key == "temperature" and value < 0:
         raise LemError(f"{FILE}: {where}: expected 0 (greedy) or more, found {value}")
     return value

@@ -116,7 +116,13 @@ def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _string(place: str, entry: object, field: str) -> str:
-    value = entry.get(field) if isinstance(entry, dict) else None
+    """Return a field as text; a number is one too, as its file writes it."""
+    if not isinstance(entry, dict) or field not in entry:
+        there = ", ".join(map(str, entry)) if isinstance(entry, dict) else type(entry).__name__
+        raise LemError(f"{place}.{field}: is missing; the fields are: {there}"[:300])
+    value = entry[field]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
     if not isinstance(value, str) or not value.strip():
         raise LemError(f"{place}.{field}: expected a non-empty string, found {value!r}")
     if any("\ud800" <= char <= "\udfff" for char in value):

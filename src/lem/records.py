@@ -300,6 +300,15 @@ def sha256(text: str | bytes) -> str:
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
 
 
+def file_sha(path: Path) -> str:
+    """Return the sha256 of a file's bytes, read in pieces; LemError where there is no such file."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as err:
+        raise missing(path) from err
+
+
 def settings_sha(settings: dict[str, Any]) -> str:
     """Return the sha256 of settings, whatever the order of their keys."""
     return sha256(json.dumps(settings, sort_keys=True, ensure_ascii=False))

@@ -47,7 +47,7 @@ class Broken:
     message: str
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.file else self.table
+        place = f"{self.file}:{self.line}" if self.file and self.line else self.file or self.table
         return printable(
             f"{place}: {self.field}: {self.message}" if self.field else f"{place}: {self.message}"
         )

@@ -100,8 +100,7 @@ def load_raw(con: duckdb.DuckDBPyConnection, table: str, cls: type) -> None:
                 {"paths": paths, "columns": columns},
             )
         except duckdb.Error as err:
-            first = str(err).splitlines()[0]
-            raise LemError(f"{table}: a file cannot be read; `lem check` names the line: {first}") from err
+            raise LemError(f"{table}: a file cannot be read as records; `lem check` names the line") from err
         fill_defaults(con, table, cls)
 
 
