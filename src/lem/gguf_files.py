@@ -1,7 +1,8 @@
 """GGUF files read in numpy: tensors, config and tokenizer in the shapes Hugging Face and MLX expect.
 
 Dequantising is elementwise numpy in a fixed order, so the same file gives the
-same bytes on any machine.
+same bytes on any machine. What differs from one architecture to the next lies
+in a module of its own: its names, its config, its tensors, its tokenizer.
 
     model = gguf_files.read(Path("model.gguf"))     # .config, .tensors, .tokenizer, .licence
 """
@@ -15,25 +16,17 @@ from typing import Any
 
 import numpy as np
 
+from lem import gguf_gemma3, gguf_llama
 from lem.errors import LemError
 
-LLAMA_NAMES = {
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-    "attn_norm": "input_layernorm",
-    "ffn_norm": "post_attention_layernorm",
-}
+ARCHITECTURES = {"gemma3": gguf_gemma3, "llama": gguf_llama}
+"""Each has NAMES, config(meta), tensor(part, array, config) and tokenizer(meta)."""
 OUTER_NAMES = {
     "token_embd.weight": "model.embed_tokens.weight",
     "output_norm.weight": "model.norm.weight",
     "output.weight": "lm_head.weight",
 }
-CONTROL = 3  # token type of special tokens, GGUF specification
+NAMED_TOKENS = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
 
 
 @dataclass(frozen=True)
@@ -49,8 +42,8 @@ class GGUF:
 def read(path: Path) -> GGUF:
     """Return the model of a GGUF file.
 
-    Raises LemError when it is no GGUF file, or of an architecture or a
-    tensor type that nothing here reads.
+    Raises LemError when it is no GGUF file, or of an architecture, a
+    tokenizer or a tensor type that nothing here reads.
     """
     from gguf import GGUFReader
 
@@ -58,37 +51,32 @@ def read(path: Path) -> GGUF:
         reader = GGUFReader(path)
     except (ValueError, OSError, LookupError) as err:
         raise LemError(f"{path}: not a readable GGUF file: {err}") from err
-    meta = {key: field.contents() for key, field in reader.fields.items()}
     try:
-        return _llama(path, meta, reader.tensors)
+        return _model({key: field.contents() for key, field in reader.fields.items()}, reader.tensors)
+    except LemError as err:
+        raise LemError(f"{path}: {err.message}") from err
     except KeyError as err:
         raise LemError(f"{path}: metadata {err} is missing") from err
     except (ValueError, IndexError) as err:  # counts that do not fit, an id beyond the vocabulary
         raise LemError(f"{path}: its parts do not fit together: {err}") from err
 
 
-def _llama(path: Path, meta: dict[str, Any], stored: list[Any]) -> GGUF:
-    if meta["general.architecture"] != "llama":
-        raise LemError(f"{path}: architecture {meta['general.architecture']!r} is not read yet; known: llama")
-    config = _llama_config(meta)
-    tensors = {name: array for t in stored for name, array in [_llama_tensor(path, t, config)]}
+def _model(meta: dict[str, Any], stored: list[Any]) -> GGUF:
+    kind = meta["general.architecture"]
+    if kind not in ARCHITECTURES:
+        raise LemError(f"architecture {kind!r} is not read yet; known: {', '.join(ARCHITECTURES)}")
+    architecture = ARCHITECTURES[kind]
+    config = architecture.config(meta) | _shared_config(meta)
+    tensors = {}
+    for tensor in stored:
+        part, name = _name(tensor.name, architecture.NAMES)
+        tensors[name] = architecture.tensor(part, _dequantised(tensor), config)
     config["tie_word_embeddings"] = "lm_head.weight" not in tensors
-    return GGUF(config, tensors, _tokenizer(path, meta), meta.get("general.license"))
+    return GGUF(config, tensors, _tokenizer(meta, architecture.tokenizer(meta)), meta.get("general.license"))
 
 
-def _llama_config(meta: dict[str, Any]) -> dict[str, Any]:
-    heads = int(meta["llama.attention.head_count"])
+def _shared_config(meta: dict[str, Any]) -> dict[str, Any]:
     return {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "hidden_size": int(meta["llama.embedding_length"]),
-        "num_hidden_layers": int(meta["llama.block_count"]),
-        "num_attention_heads": heads,
-        "num_key_value_heads": int(meta.get("llama.attention.head_count_kv", heads)),
-        "intermediate_size": int(meta["llama.feed_forward_length"]),
-        "max_position_embeddings": int(meta["llama.context_length"]),
-        "rms_norm_eps": float(meta["llama.attention.layer_norm_rms_epsilon"]),
-        "rope_theta": float(meta.get("llama.rope.freq_base", 10000.0)),
         "vocab_size": len(meta["tokenizer.ggml.tokens"]),
         "bos_token_id": meta.get("tokenizer.ggml.bos_token_id"),
         "eos_token_id": meta.get("tokenizer.ggml.eos_token_id"),
@@ -96,62 +84,31 @@ def _llama_config(meta: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _llama_tensor(path: Path, tensor: Any, config: dict[str, Any]) -> tuple[str, np.ndarray]:  # noqa: ANN401
+def _name(stored: str, names: dict[str, str]) -> tuple[str, str]:
+    """Return a tensor's part, as GGUF calls it, and its whole Hugging Face name."""
+    if stored in OUTER_NAMES:
+        return stored.removesuffix(".weight"), OUTER_NAMES[stored]
+    found = re.fullmatch(r"blk\.(\d+)\.(\w+)\.weight", stored)
+    if not found or found[2] not in names:
+        raise LemError(f"tensor {stored} is not read yet")
+    return found[2], f"model.layers.{found[1]}.{names[found[2]]}.weight"
+
+
+def _dequantised(tensor: Any) -> np.ndarray:  # noqa: ANN401
     from gguf.quants import dequantize
 
     try:
-        array = np.ascontiguousarray(dequantize(tensor.data, tensor.tensor_type), dtype=np.float32)
+        return np.ascontiguousarray(dequantize(tensor.data, tensor.tensor_type), dtype=np.float32)
     except NotImplementedError as err:
-        raise LemError(
-            f"{path}: {tensor.name}: type {tensor.tensor_type.name} cannot be read: {err}"
-        ) from err
-    if tensor.name in OUTER_NAMES:
-        return OUTER_NAMES[tensor.name], array
-    found = re.fullmatch(r"blk\.(\d+)\.(\w+)\.weight", tensor.name)
-    if not found or found[2] not in LLAMA_NAMES:
-        raise LemError(f"{path}: tensor {tensor.name} is not read yet")
-    layer, part = found.groups()
-    if part in ("attn_q", "attn_k"):
-        heads = config["num_attention_heads" if part == "attn_q" else "num_key_value_heads"]
-        array = unpermute(array, heads)
-    return f"model.layers.{layer}.{LLAMA_NAMES[part]}.weight", array
+        raise LemError(f"{tensor.name}: type {tensor.tensor_type.name} cannot be read: {err}") from err
 
 
-def unpermute(weight: np.ndarray, heads: int) -> np.ndarray:
-    """Return q or k rows in Hugging Face's order; GGUF interleaves the two rotary halves of each head.
-
-    weight: (heads * head_dim, hidden) in GGUF order; same shape returned.
-    """
-    rows, columns = weight.shape
-    pairs = weight.reshape(heads, rows // heads // 2, 2, columns)
-    return np.ascontiguousarray(pairs.swapaxes(1, 2)).reshape(rows, columns)
-
-
-def _tokenizer(path: Path, meta: dict[str, Any]) -> dict[str, Any]:
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-
-    kind = (meta.get("tokenizer.ggml.model"), meta.get("tokenizer.ggml.pre"))
-    if kind != ("gpt2", "smollm"):
-        raise LemError(f"{path}: tokenizer {kind} is not read yet; known: ('gpt2', 'smollm')")
-    tokens, types = meta["tokenizer.ggml.tokens"], meta["tokenizer.ggml.token_type"]
-    merges = [tuple(merge.split(" ")) for merge in meta["tokenizer.ggml.merges"]]
-    bpe = Tokenizer(models.BPE({token: i for i, token in enumerate(tokens)}, merges))
-    digits = pre_tokenizers.Digits(individual_digits=True)
-    bpe.pre_tokenizer = pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
-    bpe.decoder = decoders.ByteLevel()
-    special = [t for t, kind in zip(tokens, types, strict=True) if kind == CONTROL]
-    bpe.add_special_tokens([AddedToken(t, normalized=False, special=True) for t in special])
-    named = {
-        key: tokens[meta[f"tokenizer.ggml.{field}_token_id"]]
-        for key, field in {
-            "bos_token": "bos",
-            "eos_token": "eos",
-            "unk_token": "unknown",
-            "pad_token": "padding",
-        }.items()
-        if f"tokenizer.ggml.{field}_token_id" in meta
-    }
+def _tokenizer(meta: dict[str, Any], built: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return the tokenizer's files: itself, the tokens with a name, the chat template where there is one."""
+    ids = {key: meta.get(f"tokenizer.ggml.{field}_token_id") for key, field in NAMED_TOKENS.items()}
+    tokens = meta["tokenizer.ggml.tokens"]
+    named = {key: tokens[i] for key, i in ids.items() if i is not None}
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False, **named}
     template = meta.get("tokenizer.chat_template")
-    files = {"tokenizer.json": bpe.to_str(pretty=False), "tokenizer_config.json": settings}
+    files = {"tokenizer.json": built.to_str(pretty=False), "tokenizer_config.json": settings}
     return files | ({"chat_template.jinja": template} if template else {})
