@@ -8,6 +8,9 @@ in the quarantine, and `data/imported/<name>` is replaced whole or not at all.
     for line in dump.lines("items", "gsm8k.jsonl"):
         with dump.row(line):          # a Fault raised in here quarantines the line
             item = build(line.row())
+
+What a kind may leave out of its `Kind` is as for a plain dump: every folder is
+looked into, no file is left out, any folder will do.
 """
 
 from __future__ import annotations
@@ -18,31 +21,19 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 from lem import layout
 from lem.errors import LemError
-from lem.ingest.lines import Fault, Line, Row, printable, read_lines
+from lem.ingest.lines import LINE_LIMIT, Fault, Line, Row, printable, read_lines
 from lem.records import Item, Quarantined, settings_sha, write_jsonl, write_whole
 
 Pair = tuple[str, str]  # benchmark, model
 Items = dict[str, dict[str, Item]]  # benchmark, item id
-
-
-class Kind(Protocol):
-    """What a module in KINDS offers."""
-
-    EXPECTS: str
-
-    def reads(self, file: str) -> bool:
-        """Return whether the kind reads this file, named relative to the dump."""
-
-    def convert(self, dump: Dump, fine_tuned: frozenset[str]) -> None:
-        """Write the dump's records below `dump.root`."""
 
 
 @dataclass
@@ -62,9 +53,10 @@ class Dump:
 
     source: str
     root: Path  # the folder that becomes data/imported/<source>
-    files: tuple[str, ...]  # what the kind reads, copied to root/raw
+    files: Sequence[str]  # what the kind reads, copied to root/raw
     tallies: dict[str, Tally] = field(default_factory=dict)
     quarantined: list[Quarantined] = field(default_factory=list)
+    hashes: dict[str, str] = field(default_factory=dict)  # sha256 of every raw copy
 
     def tally(self, kind: str, file: str) -> Tally:
         """Return the counts of a file, from nothing at first."""
@@ -76,6 +68,13 @@ class Dump:
         for line in read_lines(self.root / "raw" / file, file):
             tally.rows += 1
             yield line
+
+    def document(self, kind: str, file: str) -> Iterator[Line]:
+        """Yield and count the one row of a raw file that is a JSON document; give it to `row`."""
+        self.tally(kind, file).rows = 1
+        path = self.root / "raw" / file
+        with path.open("rb") as bytes_in:
+            yield Line(file, None, bytes_in.read(LINE_LIMIT + 1), path.stat().st_size)
 
     @contextmanager
     def row(self, line: Row) -> Iterator[None]:
@@ -106,12 +105,25 @@ class Dump:
             raise LemError(f"{target.relative_to(self.root)}: two names of the dump lead to this one file")
         return target
 
-    def finish(self) -> None:
-        """Write the quarantine; raises AssertionError when a row got lost on the way."""
+    def finish(self, keeps: Callable[[str], bool] = lambda file: True) -> None:
+        """Write the quarantine and the hashes; drop the raw copies that the kind does not keep.
+
+        raw.sha256 is for `sha256sum -c` where it lies, originals.sha256 (of what
+        was dropped, if anything) for `sha256sum -c` in the folder of the dump.
+        Raises AssertionError when a row got lost on the way.
+        """
         for tally in self.tallies.values():
             if tally.rows != tally.imported + tally.quarantined:
                 raise AssertionError(f"rows in are not rows out: {tally}")
         write_jsonl(self.root / "quarantine.jsonl", self.quarantined)
+        kept = {file: sha for file, sha in self.hashes.items() if keeps(file)}
+        write_whole(self.root / "raw.sha256", "".join(f"{sha}  raw/{file}\n" for file, sha in kept.items()))
+        if dropped := {file: sha for file, sha in self.hashes.items() if file not in kept}:
+            lines = [f"{sha}  {file}\n" for file, sha in dropped.items()]
+            write_whole(self.root / "originals.sha256", "".join(lines))
+            for file in dropped:
+                (self.root / "raw" / file).unlink()
+            _remove_empty(self.root / "raw")
 
 
 def nameable(name: str) -> str:
@@ -133,12 +145,27 @@ def run_id(source: str, model: str, benchmark: str) -> str:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """One kind of dump. Files and folders are named relative to the dump."""
+
+    expects: str  # what a person is told when there is nothing of it
+    reads: Callable[[str], bool]  # whether the rows of a file become records
+    keeps: Callable[[str], bool]  # whether raw/ keeps a copy of a file, be it read or not
+    convert: Callable[[Dump, frozenset[str]], None]  # writes the records below `dump.root`
+    enters: Callable[[str], bool] = lambda folder: True  # whether the survey looks into a folder
+    leaves: Callable[[str], str] = lambda file: ""  # the folder that a file is counted in, not imported
+    admits: Callable[[Path], None] = lambda folder: None  # raises LemError for a dump of no use
+
+
+@dataclass
 class Survey:
     """The files below a folder, by what is done with them; names relative, sorted."""
 
-    read: tuple[str, ...]
-    not_read: tuple[str, ...]
-    refused: tuple[str, ...]  # links, pipes, sockets, devices
+    read: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)  # not read, and yet copied to raw/
+    left_out: dict[str, list[str]] = field(default_factory=dict)  # rows of others, by the folder they are in
+    not_read: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)  # links, pipes, sockets, devices
 
 
 def survey(folder: Path, kind: Kind) -> Survey:
@@ -147,28 +174,44 @@ def survey(folder: Path, kind: Kind) -> Survey:
     Raises LemError when it is no folder, cannot be read or holds no file of the kind.
     """
     if not folder.is_dir():
-        raise LemError(f"{folder}: not a folder; expected one with {kind.EXPECTS}")
-    regular: list[str] = []
-    refused: list[str] = []
+        raise LemError(f"{folder}: not a folder; expected one with {kind.expects}")
+    found = Survey()
+    for file, regular in sorted(_files(folder, kind)):
+        if not regular:
+            looked_at = kind.reads(file) or kind.keeps(file) or kind.enters(file)
+            (found.refused if looked_at else found.not_read).append(file)
+        elif kind.reads(file):
+            found.read.append(file)
+        elif kind.keeps(file):
+            found.kept.append(file)
+        elif top := kind.leaves(file):
+            found.left_out.setdefault(top, []).append(file)
+        else:
+            found.not_read.append(file)
+    if not found.read:
+        links = "; links in it are not followed" if found.refused else ""
+        raise LemError(f"{folder}: nothing of this kind in it; expected {kind.expects}{links}")
+    return found
+
+
+def _files(folder: Path, kind: Kind) -> Iterator[tuple[str, bool]]:
+    """Yield what is no folder, and whether it is a regular file, in the folders that the kind enters."""
     for where, folders, names in os.walk(folder, onerror=_unreadable):
-        for path in (Path(where, name) for name in [*folders, *names]):
-            mode = path.lstat().st_mode
+        top = Path(where).relative_to(folder)
+        for name in [*folders, *names]:
+            mode = Path(where, name).lstat().st_mode
             if not stat.S_ISDIR(mode):
-                (regular if stat.S_ISREG(mode) else refused).append(path.relative_to(folder).as_posix())
-    read = sorted(file for file in regular if kind.reads(file))
-    if not read:
-        raise LemError(f"{folder}: nothing of this kind in it; expected {kind.EXPECTS}")
-    return Survey(tuple(read), tuple(sorted(set(regular) - set(read))), tuple(sorted(refused)))
+                yield (top / name).as_posix(), stat.S_ISREG(mode)
+        folders[:] = [name for name in folders if kind.enters((top / name).as_posix())]
 
 
 def _unreadable(err: OSError) -> NoReturn:
     raise LemError(f"{err.filename}: cannot be read: {err.strerror}") from err
 
 
-def copy_raw(folder: Path, root: Path, files: Iterable[str]) -> None:
-    """Copy files byte for byte to `root/raw`, with their hashes for `sha256sum -c raw.sha256`."""
-    hashes = [f"{_copy(folder / file, root / 'raw' / file)}  raw/{file}\n" for file in files]
-    write_whole(root / "raw.sha256", "".join(hashes))
+def copy_raw(folder: Path, root: Path, files: Iterable[str]) -> dict[str, str]:
+    """Copy files byte for byte to `root/raw`; return their sha256."""
+    return {file: _copy(folder / file, root / "raw" / file) for file in files}
 
 
 def _copy(source: Path, target: Path) -> str:
@@ -182,6 +225,12 @@ def _copy(source: Path, target: Path) -> str:
         out.flush()
         os.fsync(out.fileno())
     return digest.hexdigest()
+
+
+def _remove_empty(folder: Path) -> None:
+    for below in sorted(folder.rglob("*"), reverse=True):
+        if below.is_dir() and not any(below.iterdir()):
+            below.rmdir()
 
 
 @contextmanager

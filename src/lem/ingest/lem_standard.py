@@ -19,7 +19,7 @@ from typing import Any
 
 from lem import layout
 from lem.errors import LemError
-from lem.ingest.dump import Dump, Items, Pair, known, nameable, run_id
+from lem.ingest.dump import Dump, Items, Kind, Pair, known, nameable, run_id
 from lem.ingest.lem_standard_scores import read_scores, score_entries
 from lem.ingest.lines import Fault, amount, first, fitting, stated
 from lem.records import (
@@ -33,8 +33,6 @@ from lem.records import (
     write_json,
     write_jsonl,
 )
-
-EXPECTS = "<benchmark>.jsonl, results/<benchmark>_<variant>.jsonl or *_scores.json"
 
 QUESTIONS = re.compile(rf"({layout.NAME.pattern})\.jsonl")
 ANSWERS = re.compile(r"results/([A-Za-z0-9][A-Za-z0-9._-]*)\.jsonl")
@@ -195,3 +193,11 @@ def write_models(dump: Dump, variants: list[str], fine_tuned: frozenset[str]) ->
     for variant in variants:
         model = Model(variant, source=dump.source, role=role(variant, fine_tuned), variant=variant)
         write_json(dump.place(layout.model_record(model.role, variant)), model)
+
+
+KIND = Kind(
+    expects="<benchmark>.jsonl, results/<benchmark>_<variant>.jsonl or *_scores.json",
+    reads=reads,
+    keeps=reads,
+    convert=convert,
+)

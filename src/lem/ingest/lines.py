@@ -80,7 +80,10 @@ def decode(raw: bytes) -> str:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a JSONL file, its end included; `raw` is cut off when `length` passes the limit."""
+    """One line of a JSONL file, its end included, or a JSON document whole, without a number.
+
+    `raw` is cut off when `length` passes the limit.
+    """
 
     file: str
     number: int | None
@@ -104,9 +107,10 @@ class Line:
     def row(self) -> dict[str, Any]:
         """Return the line's JSON object; raises Fault."""
         if self.length > LINE_LIMIT:
-            raise Fault(f"line of {self.length} bytes; the limit is {LINE_LIMIT}")
+            what = "line" if self.number else "file"
+            raise Fault(f"{what} of {self.length} bytes; the limit is {LINE_LIMIT}")
         if not self.raw.strip():
-            raise Fault("blank line")
+            raise Fault("blank line" if self.number else "empty file")
         value = parse(decode(self.raw), _no_constant)
         if not isinstance(value, Object):
             raise Fault(f"expected an object, found {type(value).__name__}")
