@@ -16,14 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from lem import mlx_runtime, params, questions
-from lem.prompts import messages, render
+from lem.prompts import Kernel, messages, render
 
 MODEL = Path("data/models/smollm2-135m")
+LONG_KERNEL = Path(__file__).with_name("long-kernel.txt")  # 3,900 characters, so that reading it once pays
 
 
 def rendered(tokenizer: Any, mode: str, n: int) -> list[list[int]]:  # noqa: ANN401
     """Return the token ids of the first n validation prompts in a mode."""
-    kernel = None if mode == "naked" else questions.kernel()
+    kernel = (
+        None if mode == "naked" else Kernel(LONG_KERNEL.read_text().strip(), questions.kernel().signature)
+    )
     prompts = questions.prompts(params.load().prompt_set("validation"))[:n]
     texts = [render(tokenizer, messages(mode, kernel, prompt.text)) for prompt in prompts]
     return [mlx_runtime.encode(tokenizer, text) for text in texts]
