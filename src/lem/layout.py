@@ -22,8 +22,10 @@ GLOBS = {
     "responses": ("baseline/*/*.jsonl", "fine-tuned/*/*.jsonl", "answers/*/*.jsonl"),
     "scores": ("scores/*/*.jsonl",),
     "runs": ("logs/*.json",),
-    "models": ("baseline/*/model.json", "fine-tuned/*/model.json"),
+    "models": ("baseline/*/model.json", "fine-tuned/*/model.json", "fine-tuned/*/s*.json"),
     "items": ("items/*.jsonl",),
+    "losses": ("logs/*-train/*.jsonl",),
+    "distilled": ("distilled/*.jsonl",),
 }
 
 
@@ -58,14 +60,34 @@ def model(name: str) -> Path:
     return DATA / "models" / name
 
 
-def adapter(name: str) -> Path:
-    """Return the folder of a fine-tuned model's adapter."""
-    return DATA / "adapters" / name
+def adapter(entry: str, seed: int | None) -> Path:
+    """Return the folder of the adapter of a fine-tune's entry with a training seed."""
+    return model(entry) / f"s{seed}"
 
 
-def model_record(role: str, name: str) -> Path:
+def fused(name: str) -> Path:
+    """Return the folder of a fine-tune that is folded into its base, to publish."""
+    return DATA / "fused" / name
+
+
+def model_record(role: str, entry: str, seed: int | None = None) -> Path:
     """Return the file of a model's record; it stays when the weights go."""
-    return DATA / role / name / "model.json"
+    return DATA / role / entry / ("model.json" if seed is None else f"s{seed}.json")
+
+
+def training_log(entry: str, seed: int | None, suffix: str) -> Path:
+    """Return the log of a training: suffix 'log' for people, 'jsonl' for the losses."""
+    return DATA / "logs" / f"{entry}-train" / f"s{seed}.{suffix}"
+
+
+def training_set(name: str) -> Path:
+    """Return the folder of a distilled training set: train.jsonl and valid.jsonl."""
+    return DATA / "training" / name
+
+
+def distilled(name: str) -> Path:
+    """Return what became of each answer that a training set was drawn from."""
+    return DATA / "distilled" / f"{name}.jsonl"
 
 
 def responses(role: str, name: str, prompts: str, mode: str) -> Path:

