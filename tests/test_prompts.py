@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 import micro
 from lem import mlx_runtime
 from lem.errors import LemError
-from lem.prompts import Kernel, Shot, messages, render, split_reasoning
+from lem.prompts import Kernel, Shot, messages, render, split_reasoning, turn_end
 from lem.records import MODES
 
 KERNEL = Kernel("Be kind.", "Answer now.")
@@ -126,3 +126,24 @@ def test_a_reasoning_cut_off_anywhere_is_no_answer(thought, data):
     header = f"{ANALYSIS}{thought}{NEXT}{FINAL}"
     cut = data.draw(st.integers(len(ANALYSIS), len(header)))
     assert split_reasoning(header[:cut])[1] == ""
+
+
+class Plain:
+    """A tokenizer without a chat template, as of a completion model."""
+
+    chat_template = None
+
+
+class Chat:
+    chat_template = "{{ messages }}"
+
+
+def test_a_completion_model_ends_an_answer_as_its_examples_end():
+    shots = (Shot("1 + 1?", "2"),)
+    assert turn_end(Plain, shots) == "\n\n"
+    assert render(Plain, messages("naked", None, "2 + 2?", shots)) == "1 + 1?\n\n2\n\n2 + 2?\n\n"
+
+
+def test_only_a_completion_model_with_examples_has_such_an_end():
+    assert turn_end(Plain, ()) is None, "without examples nothing says that a paragraph is all"
+    assert turn_end(Chat, (Shot("1 + 1?", "2"),)) is None, "a template has its own end token"

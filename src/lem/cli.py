@@ -12,11 +12,15 @@ import click
 COMMANDS = {
     "convert": ("lem.convert", "A GGUF, hub or MLX model becomes an MLX folder with provenance."),
     "items": ("lem.questions", "A question file becomes item records."),
+    "distil": ("lem.distil", "A model's answers under the kernel become a training set without it."),
+    "train": ("lem.train", "Train a fine-tune's LoRA adapter, once for each training seed."),
+    "fuse": ("lem.fuse", "Fold a fine-tune's adapter into its base: one folder to publish."),
     "generate": ("lem.generate", "Ask a model a prompt set: response JSONL, log, run record."),
     "score": ("lem.score", "Score the answers to a benchmark, one record an item."),
     "ingest": ("lem.ingest", "Bring somebody else's results into the same records."),
     "check": ("lem.checks", "Hold every record against the rules; name file, line and field."),
     "warehouse": ("lem.warehouse", "Build the tables: records, SQL, Parquet."),
+    "report": ("lem.report", "Write reports/report.md and its plots from the tables."),
     "sql": ("lem.sql_command", "Ask the tables a question in SQL."),
     "doctor": ("lem.doctor", "Compare engine.yaml with what is installed; --pin writes it."),
 }

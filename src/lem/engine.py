@@ -19,15 +19,28 @@ from lem.errors import LemError
 
 FILE = Path("engine.yaml")
 
-RECIPES = {"items": 1, "convert": 1, "generate": 1, "score": 1, "check": 1, "warehouse": 1}
+RECIPES = {
+    "items": 1,
+    "convert": 1,
+    "distil": 1,
+    "train": 1,
+    "generate": 1,
+    "score": 1,
+    "check": 2,
+    "warehouse": 2,
+    "report": 1,
+}
 
 SHAPED_BY: dict[str, tuple[str, ...]] = {
     "items": (),
     "convert": ("gguf", "mlx", "mlx-lm", "numpy", "safetensors", "tokenizers"),
+    "distil": ("mkl", "mlx", "mlx-lm", "tokenizers", "transformers"),
+    "train": ("mkl", "mlx", "mlx-lm", "numpy", "tokenizers", "transformers"),
     "generate": ("mkl", "mlx", "mlx-lm", "tokenizers", "transformers"),
     "score": (),
     "check": ("duckdb", "great-expectations"),
     "warehouse": ("duckdb", "scipy", "statsmodels"),
+    "report": ("altair", "jinja2", "vl-convert-python"),
 }
 """The libraries that shape each stage's bytes; dvc.yaml lists the same ones (a test holds them together)."""
 

@@ -25,6 +25,7 @@ from importlib.metadata import PackageNotFoundError, files, version
 from pathlib import Path
 from typing import Any
 
+from lem import adapters
 from lem.errors import LemError
 from lem.params import Memory
 
@@ -51,6 +52,7 @@ class Sampling:
     temperature: float = 0.0
     top_p: float = 1.0
     batch_size: int = 32
+    until: str | None = None  # a text that ends an answer, as the end token does
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,8 @@ def load(folder: Path, adapter: Path | None = None, memory: Memory | None = None
     mlx(memory)
     _must_exist(folder, "config.json", "lem convert")
     if adapter:
-        _must_exist(adapter, "adapter_config.json", "lem train")
-        _must_fit(folder, adapter)
+        _must_exist(adapter, adapters.WEIGHTS, "lem train")
+        adapters.must_fit(adapter, folder)
     from mlx_lm.utils import load as mlx_load
 
     try:
@@ -162,14 +164,6 @@ def load_tokenizer(folder: Path) -> Any:  # noqa: ANN401 (mlx_lm's TokenizerWrap
 def _must_exist(folder: Path, file: str, stage: str) -> None:
     if not (folder / file).is_file():
         raise LemError(f"{folder}/{file}: no such file; it is written by: {stage} (or dvc repro)")
-
-
-def _must_fit(folder: Path, adapter: Path) -> None:
-    trained_on = json.loads((adapter / "adapter_config.json").read_text()).get("base_weights_sha")
-    provenance = folder / "provenance.json"
-    here = json.loads(provenance.read_text())["weights_sha"] if provenance.is_file() else None
-    if trained_on and here and trained_on != here:
-        raise LemError(f"{adapter}: trained on weights {trained_on[:12]}, but {folder} holds {here[:12]}")
 
 
 def encode(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401
@@ -248,6 +242,11 @@ def _seeded_sampler(mx: Any, sampling: Sampling, seed: int) -> Any:  # noqa: ANN
     return sample
 
 
+def _said(tokenizer: Any, ids: list[int], until: str | None) -> bool:  # noqa: ANN401
+    """Return whether the last tokens hold the text that ends an answer."""
+    return until is not None and until in tokenizer.decode(ids[-len(until) - 1 :])
+
+
 def _batch(
     loaded: Loaded,
     prompts: list[list[int]],
@@ -284,10 +283,14 @@ def _batch(
             for response in responses:
                 if response.finish_reason != "stop":
                     tokens[response.uid].append(response.token)
-                if response.finish_reason:
-                    ids = tokens[response.uid]
+                ids, reason = tokens[response.uid], response.finish_reason
+                if reason != "stop" and _said(loaded.tokenizer, ids, sampling.until):
+                    if not reason:
+                        generator.remove([response.uid])
+                    reason = "stop"
+                if reason:
                     text = loaded.tokenizer.decode(ids)
-                    seconds = time.perf_counter() - began
-                    yield uids.index(response.uid), text, len(ids), response.finish_reason, seconds
+                    text = text.split(sampling.until)[0] if sampling.until else text
+                    yield uids.index(response.uid), text, len(ids), reason, time.perf_counter() - began
     finally:
         generator.close()

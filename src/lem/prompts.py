@@ -18,6 +18,7 @@ from typing import Any
 from lem.errors import LemError
 
 Message = dict[str, str]
+TURN_END = "\n\n"  # between turns where there is no chat template
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,19 @@ def _assistant(text: str) -> Message:
     return {"role": "assistant", "content": text}
 
 
+def turn_end(tokenizer: Any, shots: Sequence[Shot]) -> str | None:  # noqa: ANN401 (a Hugging Face tokenizer)
+    """Return the text that ends an answer where no template's token does.
+
+    A completion model that has seen worked examples ends an answer as they
+    end, with an empty line, and goes on to a question of its own.
+    """
+    return TURN_END if shots and tokenizer.chat_template is None else None
+
+
 def render(tokenizer: Any, turns: list[Message]) -> str:  # noqa: ANN401 (a Hugging Face tokenizer)
     """Return the text as it is sent: the model's chat template, or plain text where it has none."""
     if tokenizer.chat_template is None:
-        return "\n\n".join(turn["content"] for turn in turns) + "\n\n"
+        return TURN_END.join(turn["content"] for turn in turns) + TURN_END
     text: str = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
     return text
 

@@ -18,16 +18,16 @@ PREVIEW = 200  # characters of an answer in the log
 
 
 @contextlib.contextmanager
-def progress(most: int) -> Iterator[Callable[[int], object]]:
-    """Yield a function that moves a progress bar by so many tokens; on a terminal only.
+def progress(most: int, unit: str = "tokens at most") -> Iterator[Callable[[int], object]]:
+    """Yield a function that moves a progress bar by so many units; on a terminal only.
 
-    most: tokens if no answer ends early, so the bar may jump at the end.
+    most: of tokens those if no answer ends early, so the bar may jump at the end.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("tokens at most"), TimeElapsedColumn())
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=most)
         yield lambda count: bar.advance(task, count)
