@@ -16,12 +16,34 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lem.layout import NAME
-from lem.records import FINISH_REASONS, MODES, OWN, ROLES, Item, Model, Response, Run, Score, fields
+from lem.records import (
+    FINISH_REASONS,
+    MODES,
+    OWN,
+    ROLES,
+    SPLITS,
+    Distilled,
+    Item,
+    Loss,
+    Model,
+    Response,
+    Run,
+    Score,
+    fields,
+)
 
 Kind = Literal["not_null", "null", "in_set", "between", "matches", "at_most", "length", "unique", "known"]
 Accepted = str | int
 
-RECORDS = {"responses": Response, "scores": Score, "runs": Run, "models": Model, "items": Item}
+RECORDS = {
+    "responses": Response,
+    "scores": Score,
+    "runs": Run,
+    "models": Model,
+    "items": Item,
+    "losses": Loss,
+    "distilled": Distilled,
+}
 """The tables that are records in files; all others are made by the warehouse."""
 
 SHA256 = "[0-9a-f]{64}"
@@ -78,6 +100,7 @@ TRACED = "a number must lead back to the run that made it"
 COUNTED = "a time, a count or a size below it is none"
 HASHED = "a hash that is none leads nowhere"
 KEYED = "two rows with one key are counted twice"
+VERDICTS = ("better", "worse", "equivalent", "inconclusive", "higher", "lower")
 KEYS = {
     "responses": ("source", "model", "prompts", "mode", "seed_id", "sample"),
     "scores": (
@@ -87,12 +110,28 @@ KEYS = {
     "runs": ("source", "run_id"),
     "models": ("source", "name"),
     "items": ("source", "benchmark", "item_id"),
+    "losses": ("source", "model", "split", "iteration"),
+    "distilled": ("source", "name", "seed_id", "sample"),
     "measurements": (
         *("source", "model", "prompts", "benchmark", "mode"),
         *("metric", "regime", "filter", "scorer", "unit"),
     ),
     "summary": ("source", "model", "prompts", "mode", "benchmark", "metric", "filter", "unit"),
     "variant_detail": ("source", "model", "metric", "benchmark", "mode", "filter", "scorer"),
+    "declared": ("place",),
+    "comparisons": ("declared", "prompts", "mode", "metric", "filter", "scorer", "regime"),
+    "scale_delta": (
+        "source",
+        "fine_tuned",
+        "baseline",
+        "prompts",
+        "mode",
+        "metric",
+        "filter",
+        "scorer",
+        "regime",
+    ),
+    "mode_effects": ("source", "model", "prompts", "mode", "metric", "filter", "scorer", "regime"),
 }
 """What names one row of a table."""
 
@@ -110,6 +149,22 @@ def _required() -> Iterator[Rule]:
     for table in ("measurements", "summary", "variant_detail"):
         for name in ("source", "model", "metric", "n", "unscored"):
             yield Rule(table, f"{name}_not_null", "not_null", (name,), NEEDED, "shape")
+
+
+def _differences() -> Iterator[Rule]:
+    why = "an interval holds the difference it is about"
+    for table in ("comparisons", "scale_delta", "mode_effects"):
+        for name in ("source", "metric", "n", "unscored", "verdict"):
+            yield Rule(table, f"{name}_not_null", "not_null", (name,), NEEDED, "shape")
+        for low, high in (("low", "difference"), ("difference", "high")):
+            yield Rule(table, f"{low}_at_most_{high}", "at_most", (low, high), why)
+        yield Rule(
+            *(table, "verdict_accepted", "in_set", ("verdict",)),
+            why="one word from a short list, so that tables can be counted",
+            accepted=VERDICTS,
+        )
+        yield from _at_least(0, table, "n", "unscored", "seed_sd")
+        yield from _at_least(1, table, "seeds")
 
 
 def _at_least(low: int, table: str, *columns: str) -> Iterator[Rule]:
@@ -207,6 +262,31 @@ RULES: tuple[Rule, ...] = (
     *_at_least(0, "summary", "n", "unscored"),
     *_intervals("variant_detail"),
     *_at_least(0, "variant_detail", "n", "unscored"),
+    *_matching(SHA256, HASHED, "models", "data_sha"),
+    Rule(
+        *("losses", "split_accepted", "in_set", ("split",)),
+        why="a loss is of what was learned from, or of what was held out",
+        accepted=SPLITS,
+    ),
+    *_at_least(0, "losses", "iteration", "loss", "learning_rate", "trained_tokens", "seconds"),
+    Rule(
+        *("distilled", "split_accepted", "in_set", ("split",)),
+        why="what was kept is in one of two files",
+        accepted=SPLITS,
+    ),
+    Rule(
+        *("distilled", "dropped_or_kept", "not_null", ("dropped",)),
+        why="what was dropped says why",
+        where=Where("split", "null"),
+    ),
+    Rule(
+        *("distilled", "kept_not_dropped", "null", ("dropped",)),
+        why="what was kept was not dropped",
+        where=Where("split", "not null"),
+    ),
+    Rule("distilled", "kept_at_most_all", "at_most", ("kept_chars", "chars"), "trimming adds nothing"),
+    *_at_least(0, "distilled", "sample", "kept_chars"),
+    *_differences(),
 )
 
 

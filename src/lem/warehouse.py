@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lem import engine, layout, metrics, records, stats
+from lem import derive, engine, layout, params, params_file, records
 from lem.errors import LemError
 from lem.records import write_json
 
@@ -30,10 +30,20 @@ RAW: dict[str, type] = {
     "runs": records.Run,
     "models": records.Model,
     "items": records.Item,
+    "losses": records.Loss,
+    "distilled": records.Distilled,
 }
 TYPES = {str: "varchar", int: "bigint", float: "double", bool: "boolean"}
-MEASURES = ("source", "model", "prompts", "benchmark", "mode", "metric", "regime", "filter", "scorer")
-TABLES = (*RAW, "measurements", "summary", "variant_detail")
+DERIVED = (
+    "declared",
+    "measurements",
+    "summary",
+    "variant_detail",
+    "comparisons",
+    "scale_delta",
+    "mode_effects",
+)
+TABLES = (*RAW, *DERIVED)
 INCOMPLETE = """
 select runs.run_id, runs.model, runs.prompts, runs.responses, count(answers.run_id) as found
 from runs left join responses as answers on answers.source = runs.source and answers.run_id = runs.run_id
@@ -62,6 +72,7 @@ def command() -> None:
     counts = export(con, layout.TABLES)
     write_json(layout.DATA / "benchmarks" / "summary.json", overview(con))
     write_json(layout.REPORTS / "plots" / "accuracy.json", accuracies(con))
+    write_json(layout.REPORTS / "plots" / "losses.json", losses(con))
     for table, rows in counts.items():
         click.echo(f"{table}\t{rows} rows")
 
@@ -76,9 +87,11 @@ def build() -> duckdb.DuckDBPyConnection:
     con = duckdb.connect(":memory:", config={"threads": 1})
     for table, cls in RAW.items():
         load_raw(con, table, cls)
+    load_declared(con)
     run_floor(con, "staging", "view")
     run_floor(con, "marts", "table")
-    derive(con)
+    derive.measurements(con)
+    derive.differences(con)
     run_floor(con, "derived", "table")
     nothing_lost(con)
     return con
@@ -113,34 +126,22 @@ def fill_defaults(con: duckdb.DuckDBPyConnection, table: str, cls: type) -> None
             )
 
 
+def load_declared(con: duckdb.DuckDBPyConnection) -> None:
+    """Create raw_declared: what `compare:` of params.yaml declares."""
+    con.execute(
+        "create table raw_declared "
+        '(place bigint, text varchar, candidate varchar, baseline varchar, margin double, "on" varchar)'
+    )
+    for place, one in enumerate(params.load().compare if params_file.FILE.is_file() else ()):
+        row = [place, one.text, one.candidate, one.baseline, one.margin, one.on]
+        con.execute("insert into raw_declared values (?, ?, ?, ?, ?, ?)", row)
+
+
 def run_floor(con: duckdb.DuckDBPyConnection, floor: str, kind: str) -> None:
     """Create one view or table for each SQL file of a floor, named as the file."""
     for file in sorted(files("lem").joinpath("sql", floor).iterdir(), key=lambda f: f.name):
         if file.name.endswith(".sql"):
             con.execute(f"create {kind} {file.name.removesuffix('.sql')} as {file.read_text()}")
-
-
-def derive(con: duckdb.DuckDBPyConnection) -> None:
-    """Create `measurements`: one estimate for each group of `samples`."""
-    con.execute(
-        f"create table measurements ({', '.join(f'{name} varchar' for name in MEASURES)}, unit varchar, "
-        "n bigint, unscored bigint, value double, stderr double, low double, high double, "
-        "method varchar, higher_is_better boolean)"
-    )
-    select = f"select {', '.join(MEASURES)}, unscored, sample_values from samples order by all"
-    rows = [measurement(row) for row in con.execute(select).fetchall()]
-    if rows:
-        con.executemany(f"insert into measurements values ({', '.join('?' * len(rows[0]))})", rows)
-
-
-def measurement(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return a row of `measurements` from a row of `samples`."""
-    *key, unscored, values = row
-    metric = metrics.metric(key[MEASURES.index("metric")])
-    counted = metric.is_rate and all(value in (0, 1) for value in values)
-    estimate = stats.rate(int(sum(values)), len(values)) if counted else stats.mean(values)
-    interval = (estimate.value, estimate.stderr, estimate.low, estimate.high, estimate.method)
-    return (*key, metric.unit, estimate.n, unscored, *interval, metric.higher_is_better)
 
 
 def nothing_lost(con: duckdb.DuckDBPyConnection) -> None:
@@ -204,3 +205,11 @@ def accuracies(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     return [
         dict(zip(("benchmark", "model", "percent", "low", "high", "n"), row, strict=True)) for row in rows
     ]
+
+
+def losses(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Return the study's own training and validation losses, one row an iteration, for dvc plots."""
+    rows = con.execute(
+        "select model, split, iteration, loss from losses where source = 'own' order by all"
+    ).fetchall()
+    return [dict(zip(("model", "split", "iteration", "loss"), row, strict=True)) for row in rows]
