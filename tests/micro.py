@@ -10,6 +10,7 @@ the end token is likely enough for some answers to stop and some to be cut off.
 """
 
 import contextlib
+import io
 import json
 import shutil
 from pathlib import Path
@@ -63,9 +64,29 @@ QUESTIONS = (
 PARAMS = """\
 defaults: {seed: 0, max_tokens: 12, temperature: 0.0, top_p: 1.0, samples: 1, batch_size: 4}
 memory: {cache_limit_gb: 1, limit_gb: 2}
+seeds: [0]
+train:
+  {iters: 4, batch_size: 2, learning_rate: 1.0e-3, rank: 2, num_layers: 2, keys: [self_attn.q_proj],
+   max_seq_length: 256, steps_per_report: 2, steps_per_eval: 2, save_every: 2}
+distil:
+  lek:
+    model: micro
+    files: [seeds/P41-P60.json, seeds/P61-P80.json, seeds/P81-P100.json]
+    mode: sandwich
+    samples: 4
+    temperature: 1.5
+    max_tokens: 64
+    train: 8
+    valid: 2
 models:
   baseline:
     micro: {from: mlx:micro, family: micro, scale: 0.1M, variant: random, licence: CC0-1.0}
+  fine-tuned:
+    micro-lek: {tune: micro, data: data/training/lek}
+    micro-lek-composure: {tune: micro-lek, data: seeds/training/composure}
+compare:
+  - micro-lek > micro on validation
+  - micro-lek >= micro - 20 on sums
 prompts:
   validation:
     files: [seeds/P01-P20.json, seeds/P21-P40.json]
@@ -218,6 +239,14 @@ def study(folder: Path) -> Path:
         numbered = enumerate(QUESTIONS[first - 1 : first + 5], first)
         entries = [{"id": f"P{n:02}_MICRO", "domain": "micro", "prompt": text} for n, text in numbered]
         _json(folder / f"seeds/{file}.json", entries)
+    for file, first in (("P41-P60", 41), ("P61-P80", 61), ("P81-P100", 81)):
+        numbered = enumerate(SENTENCES[first // 20 - 2 :: 3], first)
+        entries = [{"id": f"P{n:02}_MICRO", "domain": "micro", "prompt": text} for n, text in numbered]
+        _json(folder / f"seeds/{file}.json", entries)
+    lessons = folder / "seeds/training/composure"
+    lessons.mkdir(parents=True)
+    for split, few in (("train", SENTENCES[:4]), ("valid", SENTENCES[4:6])):
+        (lessons / f"{split}.jsonl").write_text("".join(chat(f"{split}: {text}", text) for text in few))
     sums = [
         {"id": f"S{n:02}", "cluster": f"c{n % 3}", "question": f"What is {n} + {n}?", "answer": str(2 * n)}
         for n in range(1, 11)
@@ -226,6 +255,158 @@ def study(folder: Path) -> Path:
     with contextlib.chdir(folder):
         doctor.write_pin()
     return folder
+
+
+GEMMA3 = {
+    "embedding_length": HIDDEN,
+    "block_count": LAYERS,
+    "feed_forward_length": FFN,
+    "context_length": 2048,
+    "head_count": HEADS,
+    "head_count_kv": 1,
+    "key_length": HIDDEN // 2,
+    "layer_norm_rms_eps": 1e-6,
+    "rope_freq_base": 1_000_000.0,
+    "sliding_window": 8,
+    "sliding_window_pattern": LAYERS,
+}
+"""What a micro Gemma 3 states, by the names of GGUFWriter; real files leave the pattern out."""
+GEMMA3_OWN = ("\n", "\n\n", "  ", "   ", "<td>")
+"""Its user-defined pieces, as GGUF writes them; SentencePiece has another sign for a space."""
+
+
+def gemma3_gguf(path: Path, leave_out: tuple[str, ...] = (), **settings: object) -> Path:
+    """Write a micro Gemma 3 as llama.cpp's converter does and return its path.
+
+    leave_out: metadata that is not written, settings: metadata written with another value, both by
+    the names of GGUFWriter.
+    """
+    from gguf import MODEL_ARCH, GGUFWriter, get_tensor_name_map
+
+    pieces = gemma3_pieces()
+    kinds = [_piece_type(pieces, i) for i in range(pieces.vocab_size())]
+    texts = [pieces.id_to_piece(i) for i in range(len(kinds))]
+    stated = GEMMA3 | {
+        "license": "gemma",
+        "tokenizer_model": "llama",
+        "tokenizer_pre": "default",
+        "token_list": [t.replace("\u2581", " ") if k == 4 else t for t, k in zip(texts, kinds, strict=True)],
+        "token_scores": [pieces.get_score(i) if k == 1 else -1000.0 for i, k in enumerate(kinds)],
+        "token_types": kinds,
+        "pad_token_id": 0,
+        "eos_token_id": 1,
+        "bos_token_id": 2,
+        "unk_token_id": 3,
+        "add_bos_token": True,
+        "add_space_prefix": False,
+    }
+    out = GGUFWriter(path, "gemma3")
+    for name, value in (stated | settings).items():
+        if name not in leave_out:
+            getattr(out, f"add_{name}")(value)
+    names = get_tensor_name_map(MODEL_ARCH.GEMMA3, LAYERS)
+    for name, array in gemma3_weights().items():
+        stored = array + np.float32(1) if name.endswith("norm.weight") else array
+        out.add_tensor(names.get_name(name, (".weight",)), stored)
+    out.write_header_to_file()
+    out.write_kv_data_to_file()
+    out.write_tensors_to_file()
+    out.close()
+    return path
+
+
+def gemma3_pieces():
+    """Return SentencePiece's own model, trained on SENTENCES with the settings of Gemma."""
+    from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+
+    out = io.BytesIO()
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(SENTENCES),
+        model_writer=out,
+        model_type="bpe",
+        vocab_size=VOCABULARY,
+        byte_fallback=True,
+        split_digits=True,
+        normalization_rule_name="identity",
+        add_dummy_prefix=False,
+        remove_extra_whitespaces=False,
+        control_symbols=["<start_of_turn>"],
+        user_defined_symbols=[text.replace(" ", "\u2581") for text in GEMMA3_OWN],
+        minloglevel=2,
+        **{f"{name}_id": i for i, name in enumerate(("pad", "eos", "bos", "unk"))},
+        **{f"{name}_piece": f"<{name}>" for name in ("pad", "eos", "bos", "unk")},
+    )
+    return SentencePieceProcessor(model_proto=out.getvalue())
+
+
+def _piece_type(pieces, i: int) -> int:
+    """Return a piece's token type as llama.cpp's converter of Gemma writes it: <unk> is control too."""
+    if pieces.is_unknown(i) or pieces.is_control(i):
+        return 3
+    if pieces.is_byte(i):
+        return 6
+    return 4 if pieces.id_to_piece(i).replace("\u2581", " ") in GEMMA3_OWN else 1
+
+
+def gemma3_config() -> dict:
+    """Return config.json of the micro Gemma 3 as mlx-lm reads it."""
+    return {
+        "architectures": ["Gemma3ForCausalLM"],
+        "model_type": "gemma3_text",
+        "hidden_size": HIDDEN,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": HEADS,
+        "num_key_value_heads": 1,
+        "head_dim": HIDDEN // 2,
+        "intermediate_size": FFN,
+        "max_position_embeddings": 2048,
+        "rms_norm_eps": 1e-6,
+        "rope_theta": 1_000_000.0,
+        "rope_local_base_freq": 10000.0,
+        "rope_scaling": None,
+        "query_pre_attn_scalar": HIDDEN // 2,
+        "sliding_window": 8,
+        "sliding_window_pattern": LAYERS,
+        "vocab_size": VOCABULARY,
+        "tie_word_embeddings": True,
+        "bos_token_id": 2,
+        "eos_token_id": 1,
+        "torch_dtype": "float32",
+    }
+
+
+def gemma3_weights() -> dict[str, np.ndarray]:
+    """Return the tensors of the micro Gemma 3 by their Hugging Face names, sorted; the output is tied."""
+    head = HIDDEN // 2
+    shapes: dict[str, tuple[int, ...]] = {
+        "self_attn.q_proj": (HEADS * head, HIDDEN),
+        "self_attn.k_proj": (head, HIDDEN),
+        "self_attn.v_proj": (head, HIDDEN),
+        "self_attn.o_proj": (HIDDEN, HEADS * head),
+        "self_attn.q_norm": (head,),
+        "self_attn.k_norm": (head,),
+        "mlp.gate_proj": (FFN, HIDDEN),
+        "mlp.up_proj": (FFN, HIDDEN),
+        "mlp.down_proj": (HIDDEN, FFN),
+        "input_layernorm": (HIDDEN,),
+        "post_attention_layernorm": (HIDDEN,),
+        "pre_feedforward_layernorm": (HIDDEN,),
+        "post_feedforward_layernorm": (HIDDEN,),
+    }
+    named = {
+        f"model.layers.{i}.{name}.weight": shape for i in range(LAYERS) for name, shape in shapes.items()
+    }
+    named |= {"model.embed_tokens.weight": (VOCABULARY, HIDDEN), "model.norm.weight": (HIDDEN,)}
+    draw = np.random.default_rng(CHOSEN)
+    # steps of 1/64, so that 1 + weight is exact and comes back to the bit
+    drawn = {name: np.round(draw.standard_normal(shape) * 16) / 64 for name, shape in sorted(named.items())}
+    return {name: array.astype(np.float32) for name, array in drawn.items()}
+
+
+def chat(prompt: str, answer: str) -> str:
+    """Return one line of chat JSONL."""
+    turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
+    return json.dumps({"messages": turns}, ensure_ascii=False) + "\n"
 
 
 def _json(path: Path, value: object) -> None:

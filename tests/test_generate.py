@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 import yaml
 
 import micro
-from lem import convert, layout, mlx_runtime, questions
+from lem import adapters, convert, layout, mlx_runtime, questions
 from lem.generate import draw_seed
 from lem.prompts import messages, render
 from lem.records import Model, Response, Run, read_json, read_jsonl, settings_sha, sha256
@@ -384,17 +385,59 @@ def test_a_benchmarks_questions_are_a_prompt_set(ready, lem):
 
 def test_a_fine_tuned_model_is_its_base_and_an_adapter(ready, lem):
     lem(*ASK)
-    replace("params.yaml", "prompts:", "  fine-tuned: {tuned: {tune: micro}}\nprompts:")
-    words = ["tuned" if word == "micro" else word for word in ASK]
-    assert "data/adapters/tuned/adapters.safetensors: no such file" in lem(*words, code=1).stderr
-    folder = micro.adapter(layout.adapter("tuned"), convert.weights_sha(layout.model("micro")))
+    words = ["micro-lek.s0" if word == "micro" else word for word in ASK]
+    missing = "data/models/micro-lek/s0/adapter_config.json: no such file; it is written by: lem train"
+    assert missing in lem(*words, code=1).stderr
+    folder = micro.adapter(layout.adapter("micro-lek", 0), convert.weights_sha(layout.model("micro")))
     lem(*words)
-    file = Path("data/fine-tuned/tuned/validation-sandwich.jsonl")
-    assert {r.model for r in rows(file)} == {"tuned"}
+    file = Path("data/fine-tuned/micro-lek.s0/validation-sandwich.jsonl")
+    assert {r.model for r in rows(file)} == {"micro-lek.s0"}
     assert sum(said(file)[key] == said()[key] for key in said()) < 6
-    first = read_json(Path("data/logs/tuned-validation-sandwich.json"), Run).adapter_sha
-    assert first == convert.file_sha(folder / "adapters.safetensors")
+    first = read_json(Path("data/logs/micro-lek.s0-validation-sandwich.json"), Run)
+    assert first.adapter_sha == adapters.adapter_sha(folder)
+    assert first.weights_sha == read_json(RUN, Run).weights_sha
     assert asked(lem(*words)) == 0
+    words[words.index("micro-lek.s0")] = "micro-lek"
+    assert asked(lem(*words)) == 0, "the entry's name is its first seed"
+    micro.adapter(shutil.rmtree(folder) or folder, first.weights_sha, seed=1)
+    assert asked(lem(*words)) == 12, "another adapter answers anew"
+
+
+REFUSED = {
+    "no weights": (
+        lambda folder: (folder / "adapters.safetensors").unlink(),
+        "micro-lek/s0/adapters.safetensors: no such file",
+    ),
+    "for another base": (
+        lambda folder: edit(folder / "adapter_config.json", lambda c: c | {"base_weights_sha": "0" * 64}),
+        "micro-lek/s0: trained on weights 000000000000, but data/models/micro holds ",
+    ),
+    "a corrupt config": (
+        lambda folder: (folder / "adapter_config.json").write_text('{"num_layers"'),
+        "micro-lek/s0/adapter_config.json: not JSON",
+    ),
+    "a config of another kind": (
+        lambda folder: (folder / "adapter_config.json").write_text('{"r": 8, "lora_alpha": 16}'),
+        "micro-lek/s0/adapter_config.json: fine_tune_type: expected one of lora, dora, full",
+    ),
+}
+
+
+@pytest.mark.parametrize("refused", REFUSED)
+@pytest.mark.parametrize("words", [ASK[3:], ("--ask", "Why?")], ids=["prompts", "ask"])
+def test_an_adapter_that_is_refused_is_one_clear_line_before_any_weights(
+    ready, lem, monkeypatch, refused, words
+):
+    import mlx_lm.utils
+
+    folder = micro.adapter(layout.adapter("micro-lek", 0), convert.weights_sha(layout.model("micro")))
+    breaks, expected = REFUSED[refused]
+    breaks(folder)
+    before = tree("data")
+    monkeypatch.setattr(mlx_lm.utils, "load", lambda *a, **k: pytest.fail("the model was loaded"))
+    shown = lem("generate", "--model", "micro-lek", *words, code=1)
+    assert expected in shown.stderr and shown.stderr.count("\n") == 1
+    assert tree("data") == before
 
 
 def test_a_completion_model(study, lem):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 import micro
-from lem import convert, mlx_runtime
+from lem import convert, mlx_runtime, sources
 from lem.errors import LemError
 from lem.mlx_runtime import SHORTEST_PREFIX, Sampling
 from lem.prompts import Kernel, messages, render
@@ -309,7 +309,7 @@ def test_nothing_to_ask(loaded):
 @pytest.fixture
 def base(micro_folder, tmp_path):
     """The micro model as `lem convert` leaves it, with provenance."""
-    convert.convert(convert.resolve(str(micro_folder)), tmp_path / "base")
+    convert.convert(sources.resolve(str(micro_folder)), tmp_path / "base")
     return tmp_path / "base"
 
 
@@ -362,7 +362,7 @@ def test_missing_folders_name_the_stage_that_writes_them(base, tmp_path):
     with pytest.raises(LemError, match=r"none/config\.json: no such file; it is written by: lem convert"):
         mlx_runtime.load(tmp_path / "none")
     with pytest.raises(
-        LemError, match=r"none/adapter_config\.json: no such file; it is written by: lem train"
+        LemError, match=r"none/adapters\.safetensors: no such file; it is written by: lem train"
     ):
         mlx_runtime.load(base, tmp_path / "none")
 

@@ -37,7 +37,8 @@ class Comparison:
 
 def parse(text: str, where: str = "compare") -> Comparison:
     """Return a declared comparison; LemError says what was expected."""
-    found = DECLARED.fullmatch(text.strip())
+    text = " ".join(text.split())
+    found = DECLARED.fullmatch(text)
     if not found:
         expected = "'A > B', 'A >= B' or 'A >= B - 2 on BENCHMARK'"
         raise LemError(f"{where}: expected {expected}, found {text!r}"[:300])

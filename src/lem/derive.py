@@ -24,7 +24,7 @@ PAIRS = (
 )
 ESTIMATE = "stderr double, low double, high double, method varchar, higher_is_better boolean"
 Item = Sequence[float | None]
-"""The values of one item, one a training seed; null where nobody could score it."""
+"""The values of one item, one a training seed: null where nobody could score it, fewer where one lacks it."""
 
 
 def measurements(con: duckdb.DuckDBPyConnection) -> None:
@@ -63,17 +63,10 @@ def difference(row: tuple[Any, ...]) -> tuple[Any, ...]:
     *key, margin, candidate, baseline = row
     metric = metrics.metric(key[PAIRS.index("metric")])
     factor = 100 if metric.is_rate else 1
-    both = [(a, b) for a, b in zip(candidate, baseline, strict=True) if None not in (*a, *b)]
-    mine, theirs = (
-        ([factor * fmean(side) for side in sides] for sides in zip(*both, strict=True)) if both else ([], [])
-    )
+    both = _scored(candidate, baseline)
+    mine, theirs = ([factor * fmean(pair[side]) for pair in both] for side in (0, 1))
     estimate = stats.paired(mine, theirs)
-    seeds = len(candidate[0])
-    by_seed = (
-        [fmean(factor * a[seed] - b for (a, _), b in zip(both, theirs, strict=True)) for seed in range(seeds)]
-        if both
-        else []
-    )
+    seeds = max(map(len, (*candidate, *baseline)))
     better = metric.higher_is_better
     margin = 0.0 if better is None else margin  # nobody declares by how many characters
     return (
@@ -85,7 +78,7 @@ def difference(row: tuple[Any, ...]) -> tuple[Any, ...]:
         fmean(mine) if mine else None,
         fmean(theirs) if theirs else None,
         estimate.value,
-        stats.spread(by_seed),
+        stats.spread(_by_seed(both, seeds, factor)),
         estimate.stderr,
         estimate.low,
         estimate.high,
@@ -95,6 +88,22 @@ def difference(row: tuple[Any, ...]) -> tuple[Any, ...]:
         stats.verdict(estimate, better, margin),
         stats.holds(estimate, better, margin),
     )
+
+
+def _scored(candidate: Sequence[Item], baseline: Sequence[Item]) -> list[tuple[list[float], list[float]]]:
+    """Return the items that both sides have a value of from every one of their training seeds."""
+    whole = [max(map(len, side)) for side in (candidate, baseline)]
+    pairs = (
+        tuple([value for value in item if value is not None] for item in pair)
+        for pair in zip(candidate, baseline, strict=True)
+    )
+    return [(a, b) for a, b in pairs if [len(a), len(b)] == whole]
+
+
+def _by_seed(both: list[tuple[list[float], list[float]]], seeds: int, factor: int) -> list[float]:
+    """Return the difference of each training seed, to the same seed where both sides have several."""
+    sides = [[side if len(side) == seeds else [fmean(side)] * seeds for side in pair] for pair in both]
+    return [factor * fmean(a[seed] - b[seed] for a, b in sides) for seed in range(seeds)] if both else []
 
 
 def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[Any, ...]]) -> None:

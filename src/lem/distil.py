@@ -79,8 +79,7 @@ def select(
     for prompt in order:
         if len(held_out) < spec.valid:
             held_out += [key for key in kept if asked[key] == prompt]
-    aside = {asked[key] for key in held_out}
-    rest = sorted((key for key in kept if asked[key] not in aside), key=lambda key: key[1])
+    rest = sorted((key for key in kept if key not in held_out), key=lambda key: key[1])
     if len(held_out) < spec.valid or len(rest) < spec.train:
         raise LemError(
             f"distil.{spec.name}: {len(kept)} of {len(answers)} answers are good, {len(rest)} for "
@@ -99,10 +98,8 @@ def sift(answers: list[Response], kernel: Kernel | None) -> tuple[dict[Key, str]
     dropped: dict[Key, str] = {}
     given: dict[str, set[str]] = {}  # texts already kept of a prompt
     for answer in answers:
-        key, siblings = (
-            (answer.seed_id, answer.sample),
-            given.setdefault(training_data.same(answer.prompt), set()),
-        )
+        key = answer.seed_id, answer.sample
+        siblings = given.setdefault(training_data.same(answer.prompt), set())
         cut = answer.finish_reason == "length"
         text = signs.to_last_sentence(answer.response) if cut else answer.response.strip()
         if reason := fault(text, known, siblings):

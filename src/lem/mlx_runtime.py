@@ -146,7 +146,7 @@ def load(folder: Path, adapter: Path | None = None, memory: Memory | None = None
 
     try:
         model, _ = mlx_load(str(folder), adapter_path=str(adapter) if adapter else None)
-    except ValueError as err:  # an architecture it lacks, tensors that are no part of it
+    except (ValueError, RuntimeError, FileNotFoundError) as err:  # no such architecture, a torn file, none
         raise LemError(f"{adapter or folder}: mlx-lm cannot load it: {' '.join(str(err).split())}") from err
     return Loaded(model, load_tokenizer(folder), device(memory), blas())
 

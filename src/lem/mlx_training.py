@@ -53,7 +53,7 @@ def must_carry(folder: Path, shape: dict[str, Any]) -> None:
 
     try:
         model, _ = load_model(folder, lazy=True)
-    except (FileNotFoundError, ValueError) as err:  # no weights, an architecture it lacks
+    except (FileNotFoundError, RuntimeError, ValueError) as err:  # no weights, half of them, none it knows
         raise LemError(f"{folder}: mlx-lm cannot load it: {' '.join(str(err).split())}") from err
     _unfreeze(model, folder, shape)
 

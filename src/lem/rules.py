@@ -118,7 +118,7 @@ KEYS = {
     ),
     "summary": ("source", "model", "prompts", "mode", "benchmark", "metric", "filter", "unit"),
     "variant_detail": ("source", "model", "metric", "benchmark", "mode", "filter", "scorer"),
-    "declared": ("place",),
+    "declared": ("place", "declared"),
     "comparisons": ("declared", "prompts", "mode", "metric", "filter", "scorer", "regime"),
     "scale_delta": (
         "source",

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-12
+"""Of the largest value: differences that lie no further apart differ by the floats' rounding only."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ def paired(candidate: Sequence[float], baseline: Sequence[float]) -> Estimate:
     """
     differences = [a - b for a, b in zip(candidate, baseline, strict=True)]
     estimate = dataclasses.replace(mean(differences), method=f"paired t {CONFIDENCE:.0%}".replace("%", " %"))
-    if len(set(differences)) == 1:
+    largest = max(map(abs, (*candidate, *baseline)), default=0.0)
+    if differences and max(differences) - min(differences) <= ROUNDING * largest:
         return dataclasses.replace(estimate, stderr=None, low=None, high=None)
     return estimate
 
@@ -88,9 +91,9 @@ def spread(values: Sequence[float]) -> float | None:
 def verdict(difference: Estimate, higher_is_better: bool | None, margin: float = 0.0) -> str:
     """Return what a difference says: better, worse, equivalent or inconclusive.
 
-    A difference is better or worse when its interval leaves out zero,
-    equivalent when the interval lies within a declared margin either way.
-    Where neither way is better it is higher or lower.
+    A difference is equivalent when its interval lies within a declared margin
+    either way, even where it leaves out zero; else better or worse when it
+    leaves out zero. Where neither way is better it is higher or lower.
     """
     if difference.low is None or difference.high is None:
         return "inconclusive"

@@ -99,24 +99,34 @@ class Plan:
         self.tokenizer = mlx_runtime.load_tokenizer(self.base)
         self.base_sha = convert.weights_sha(self.base)
         self.base_card = read_json(layout.model_record("baseline", self.base.name), Model)
-        sets = training_data.read(self.data)
-        training_data.must_be_apart(sets, _asked(study))
-        limit, mask = self.settings.max_seq_length, self.settings.mask_prompt
-        self.sets = {
-            split: [training_data.encode(self.tokenizer, example, limit, mask) for example in examples]
-            for split, examples in sets.items()
-        }
-        for split, examples in self.sets.items():
-            if len(examples) < self.settings.batch_size:
-                raise LemError(
-                    f"{self.data}/{split}.jsonl: {len(examples)} examples, fewer than one batch of "
-                    f"{self.settings.batch_size}; add some, or lower batch_size in params.yaml"
-                )
+        self.sets = self._encoded()
+        if lost := self.settings.iters % self.settings.grad_accumulation_steps:
+            raise LemError(
+                f"params.yaml: {self.spec.entry}: iters {self.settings.iters} is no multiple of "
+                f"grad_accumulation_steps {self.settings.grad_accumulation_steps}: the last {lost} "
+                "would be computed and thrown away"
+            )
         if self.start:
             self._same_shape(adapters.config(self.start))
             adapters.must_fit(self.start, self.base)
         mlx_training.must_carry(self.base, self._shape())
         self.config = self._config()
+
+    def _encoded(self) -> dict[str, list[tuple[list[int], int]]]:
+        """Return {split: examples as tokens}, checked; at least a batch of each."""
+        sets = training_data.read(self.data)
+        training_data.must_be_apart(sets, _asked(self.study))
+        for split, examples in sets.items():
+            if len(examples) < self.settings.batch_size:
+                raise LemError(
+                    f"{self.data}/{split}.jsonl: {len(examples)} examples, fewer than one batch of "
+                    f"{self.settings.batch_size}; add some, or lower batch_size in params.yaml"
+                )
+        limit, mask = self.settings.max_seq_length, self.settings.mask_prompt
+        return {
+            split: [training_data.encode(self.tokenizer, example, limit, mask) for example in examples]
+            for split, examples in sets.items()
+        }
 
     def _same_shape(self, started: dict[str, Any]) -> None:
         """Refuse to go on from an adapter with other LoRA settings than this training's."""

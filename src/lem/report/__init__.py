@@ -1,0 +1,111 @@
+"""`lem report`: what follows from the tables, in words, tables and plots; and from nothing but the tables.
+
+Each section is made of the rows of the query it ends with, so a reader who doubts
+a number runs that query. The queries stand in the template, each the block of its
+name and nowhere else. The same tables give the same bytes.
+
+    lem report      # reports/report.md, reports/plots/{accuracy,losses,modes}.svg
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lem import engine, layout
+from lem.errors import LemError
+from lem.records import OWN, write_whole
+from lem.report import plots, sentences, tables
+from lem.report.words import Row, noted
+from lem.sandbox import connect
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+    from jinja2 import Template
+
+TEMPLATE = "report.md.j2"
+
+
+@click.command()
+def command() -> None:
+    """Write reports/report.md and its plots from the tables.
+
+    \b
+    Example:
+        lem warehouse && lem report
+    """
+    engine.require("report")
+    with closing(connect(layout.TABLES)) as con:
+        found = read(con)
+    _write("plots/accuracy.svg", lambda: plots.accuracy(tables.accuracy_points(found)))
+    _write("plots/losses.svg", lambda: plots.losses(found["losses"]))
+    _write("plots/modes.svg", lambda: plots.modes(tables.mode_points(found["modes"])))
+    _write("report.md", lambda: render(found))
+
+
+def _write(name: str, text: Callable[[], str]) -> None:
+    write_whole(layout.REPORTS / name, text())
+    click.echo(str(layout.REPORTS / name))
+
+
+def read(con: DuckDBPyConnection) -> dict[str, list[Row]]:
+    """Return the rows of each query; LemError where the tables are older than this report."""
+    import duckdb
+
+    found = {}
+    for name, sql in queries().items():
+        try:
+            rows = con.execute(sql)
+        except (duckdb.CatalogException, duckdb.BinderException) as err:  # a table or a column is missing
+            why = str(err).splitlines()[0]
+            again = "the tables are older than this report; run `lem warehouse`"
+            raise LemError(f"{layout.TABLES}: {why}: {again}") from err
+        columns = [column[0] for column in rows.description]
+        found[name] = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
+    return found
+
+
+def queries() -> dict[str, str]:
+    """Return the report's queries by name: the blocks of its template."""
+    page = template()
+    return {name: "".join(block(page.new_context())) for name, block in page.blocks.items()}
+
+
+def template() -> Template:
+    """Return the report's template."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    settings: dict[str, Any] = {"undefined": StrictUndefined, "keep_trailing_newline": True}
+    return Environment(loader=PackageLoader("lem", "report"), trim_blocks=True, **settings).get_template(
+        TEMPLATE
+    )
+
+
+def render(found: Mapping[str, list[Row]]) -> str:
+    """Return the report as Markdown."""
+    return template().render(pieces(found))
+
+
+def pieces(found: Mapping[str, list[Row]]) -> dict[str, Any]:
+    """Return what the template puts in its places: sentences and tables, each Markdown."""
+    tuned = {row["entry"] for row in found["models"] if (row["source"], row["role"]) == (OWN, "fine-tuned")}
+    order, bold = tables.model_order(found["models"]), tables.better(found)
+    return {
+        "tally": sentences.tally(found["declared"], found["comparisons"]),
+        "declared": noted(sentences.declared(found["declared"], found["comparisons"], tuned)),
+        "learned": sentences.learning(found["losses"], [row["model"] for row in found["settings"]]),
+        "benchmarks": noted(tables.matrix(found["benchmarks"], order, bold)),
+        "signs": noted(tables.signs(found["signs"], order, bold)),
+        "ways": sentences.ways(found["signs"]),
+        "settings": tables.listing(found["settings"]),
+        "modes": noted(tables.mode_table(found["modes"], tuned)),
+        "scales": noted(tables.scales(found["scales"])),
+        "scale_notes": sentences.scale_notes(found["scales"]),
+        "distilled": sentences.distilled(found["distilled"]),
+        "outcomes": tables.listing(found["distilled"]),
+        "models": tables.listing(found["models"]),
+        "runs": tables.listing(found["runs"]),
+    }

@@ -1,0 +1,206 @@
+"""The report's sentences: what was declared and came of it, what was learned, what was dropped. Pure.
+
+    declared(wanted, rows, tuned)   # '- **a > b** (safety, naked, p): 8.74 -> 8.58, paired difference ...'
+
+Rows are those of the report's queries, and what is returned is Markdown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from itertools import groupby
+from typing import Any
+
+from lem.records import OWN
+from lem.report.words import Row, count, direction, label, number, rank, size, span, text, unit_of
+
+VERDICTS = ("better", "worse", "equivalent", "inconclusive")
+UNDIRECTED = ("higher", "lower", "equivalent", "inconclusive")
+WAYS = {True: "higher is better", False: "lower is better", None: "neither way is better"}
+SAID = {
+    "yes": "what was declared holds",
+    "no": "what was declared does not hold",
+    "open": "what was declared is open",
+}
+
+
+# What was declared
+
+
+def tally(wanted: Sequence[Row], rows: Sequence[Row]) -> str | None:
+    """Return how many rows of declared comparisons came out how; None for no row."""
+    if not rows:
+        return None
+    said = f"{count(len(rows), 'row')} of {count(len(wanted), 'declared comparison')}"
+    if without := len({row["declared"] for row in wanted} - {row["declared"] for row in rows}):
+        said += f", {without} of them not measured yet"
+    told = []
+    for words, what, directed in ((VERDICTS, "with", True), (UNDIRECTED, "without", False)):
+        verdicts = Counter(row["verdict"] for row in rows if (direction(row) is not None) == directed)
+        counts = ", ".join(f"{verdicts[word]} {word}" for word in words)
+        told += [f"{verdicts.total()} of metrics {what} a better direction ({counts})"] if verdicts else []
+    return f"{said}: {' and '.join(told)}."
+
+
+def declared(wanted: Iterable[Row], rows: Sequence[Row], tuned: Collection[str]) -> str:
+    """Return a line for each declared comparison, in the order declared: its row, or a count and its rows."""
+    found: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=_urgency):
+        found.setdefault(row["declared"], []).append(row)
+    return "\n".join(_declared(one, found.get(one["declared"], []), tuned) for one in wanted)
+
+
+def _declared(one: Row, rows: Sequence[Row], tuned: Collection[str]) -> str:
+    name = f"- **{text(one['declared'])}**"
+    if not rows:
+        on = "" if one["prompts"] is None else f" on {text(one['prompts'])}"
+        return f"{name} is not measured yet: no rows of both{on}."
+    told = [sentence(row, row["candidate"] in tuned) for row in rows]
+    if len(told) == 1:
+        return f"{name} {told[0]}"
+    return "\n".join([f"{name}: {outcome(rows)}", *(f"  - {line}" for line in told)])
+
+
+def _urgency(row: Row) -> tuple[Any, ...]:
+    """Return a sort key: metrics with a direction first, and of them what was decided either way."""
+    undecided = row["verdict"] == "inconclusive" and row["holds"] == "open"
+    return direction(row) is None, undecided, row["prompts"], *rank(row)
+
+
+def outcome(rows: Sequence[Row]) -> str:
+    """Return in how many rows what was declared holds."""
+    held = Counter(row["holds"] for row in rows if direction(row) is not None)
+    said = (
+        f"holds in {held['yes']} of {count(held.total(), 'row')}, not in {held['no']}, open in {held['open']}"
+    )
+    if others := len(rows) - held.total():
+        without = f"{count(others, 'more row' if held else 'row')} of metrics without a better direction"
+        said = f"{said}; {without}" if held else without
+    return f"{said}."
+
+
+def sentence(row: Row, is_tuned: bool) -> str:
+    """Return a declared comparison's row as a sentence, less its name."""
+    better = direction(row)
+    what = "" if better else f"; {WAYS[better]}"
+    if not row["declared"].endswith(f" on {row['prompts']}"):
+        what = f", {text(row['prompts'])}{what}"
+    sides = " -> ".join(_value(row, side) for side in ("baseline_value", "candidate_value"))
+    verdict = row["verdict"] if row["verdict"] == "inconclusive" else f"**{row['verdict']}**"
+    holds = "" if better is None else f"; {SAID[row['holds']]}"
+    return f"({label(row)}{what}): {sides}, {paired(row, is_tuned)}: {verdict}{holds}."
+
+
+def _value(row: Row, side: str) -> str:
+    return number(row[side], row["unit"]) + ("" if row[side] is None else unit_of(row).value)
+
+
+def paired(row: Row, is_tuned: bool) -> str:
+    """Return a paired difference in words, with its interval, n and seeds."""
+    said = [f"n = {row['n']:,}"]
+    said += [f"{row['unscored']:,} unscored"] if row["unscored"] else []
+    said += [count(row["seeds"], "training seed")] if is_tuned else []
+    said += [f"seed sd {number(row['seed_sd'], row['unit'])}"] if row["seed_sd"] is not None else []
+    if row["difference"] is None:
+        return f"no paired difference ({', '.join(said)})"
+    alike = "no interval: the same for every item" if row["n"] > 1 else "no interval"
+    within = f"95 % {found}" if (found := span(row, sign=True)) else alike
+    difference = number(row["difference"], row["unit"], sign=True) + unit_of(row).difference
+    return f"paired difference {difference} ({', '.join([within, *said])})"
+
+
+def ways(rows: Iterable[Row]) -> str:
+    """Return which way is better, for each metric there is: 'cut_off: lower is better; chars: ...'."""
+    found = {row["metric"]: direction(row) for row in sorted(rows, key=rank)}
+    return "; ".join(f"{text(metric)}: {WAYS[way]}" for metric, way in found.items())
+
+
+# What the fine-tunes learned
+
+
+def learning(losses: Sequence[Row], tuned: Iterable[str]) -> str:
+    """Return a sentence for each fine-tune, one without losses too."""
+    names = dict.fromkeys([*tuned, *(row["model"] for row in losses)])
+    told = ((name, learned([row for row in losses if row["model"] == name])) for name in names)
+    return "\n".join(f"- **{text(name)}**: {said}" for name, said in told)
+
+
+def learned(rows: Sequence[Row]) -> str:
+    """Return what the losses of one training say."""
+    if not rows:
+        return "no losses were recorded."
+    ordered = sorted(rows, key=lambda row: row["iteration"])
+    valid, train = ([row for row in ordered if row["split"] == split] for split in ("valid", "train"))
+    tokens = max((row["trained_tokens"] for row in rows if row["trained_tokens"] is not None), default=None)
+    over = count(ordered[-1]["iteration"], "iteration")
+    over += " (answer tokens not recorded)" if tokens is None else f" and {count(tokens, 'answer token')}"
+    return f"{_curve('validation', valid)}, {_curve('training', train)}, over {over}.{_risen(valid)}"
+
+
+def _curve(name: str, rows: Sequence[Row]) -> str:
+    if not rows:
+        return f"no {name} loss"
+    first, last = rows[0], rows[-1]
+    if len(rows) == 1:
+        return f"{name} loss {first['loss']:.3f} (at iteration {first['iteration']:,} only)"
+    where = f"iterations {first['iteration']:,} and {last['iteration']:,}"
+    return f"{name} loss {first['loss']:.3f} -> {last['loss']:.3f} ({where})"
+
+
+def _risen(valid: Sequence[Row]) -> str:
+    """Return where the validation loss was lowest, if that was not at the end."""
+    lowest = min(valid, key=lambda row: row["loss"], default=None)
+    if lowest is None or f"{lowest['loss']:.3f}" == f"{valid[-1]['loss']:.3f}":
+        return ""
+    least, where = f"{lowest['loss']:.3f}", f"{lowest['iteration']:,}"
+    return f" The validation loss rose at the end: its minimum, {least}, was at iteration {where}."
+
+
+# What the multi-scale tables cannot say
+
+
+def scale_notes(rows: Sequence[Row]) -> list[str]:
+    """Return in words what the multi-scale table cannot say."""
+    notes = []
+    if len(known := _scales(rows)) == 1:
+        notes.append(f"There is one scale only, {known[0]}: nothing here says what size changes.")
+    if any(row["scale"] is None for row in rows):
+        notes.append("A scale shown as - was not stated.")
+    for source in sorted({row["source"] for row in rows} - {OWN}):
+        known = _scales([row for row in rows if row["source"] == source])
+        which = f" (scale {', '.join(known)})" if known else ""
+        notes.append(f"Source {text(source)}{which} was imported: its answers and scores were not made here.")
+    if rows and all(row["seeds"] == 1 for row in rows):
+        notes.append(
+            "Each fine-tune has one training seed: an interval is about other items, not another training."
+        )
+    return notes
+
+
+def _scales(rows: Iterable[Row]) -> list[str]:
+    found = {row["scale"] for row in rows if row["scale"]}
+    return [text(scale) for scale in sorted(found, key=lambda scale: (size(scale), scale))]
+
+
+# What was dropped in distillation
+
+
+def distilled(rows: Iterable[Row]) -> str:
+    """Return a sentence for each training set."""
+    return "\n".join(
+        f"- **{text(name)}**: {_kept(list(group))}"
+        for name, group in groupby(rows, lambda row: row["training set"])
+    )
+
+
+def _kept(rows: Sequence[Row]) -> str:
+    answers: Counter[str] = Counter()
+    for row in rows:
+        answers[row["outcome"]] += row["answers"]
+    trimmed, chars = (sum(row[name] for row in rows) for name in ("trimmed", "characters trimmed"))
+    return (
+        f"{count(answers.total(), 'answer')}: {answers['train']:,} kept to train on, {answers['valid']:,} to "
+        f"validate, {answers['dropped']:,} dropped; {trimmed:,} of the kept were trimmed, "
+        f"by {count(chars, 'character')} in all."
+    )
