@@ -9,19 +9,23 @@ the ids made from them. After a meant change: raise the recipe in lem/engine.py,
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 import duckdb
 import pytest
+from safetensors.numpy import load_file
 
-from lem import convert, engine, layout
+from lem import convert, engine, layout, sources
 from test_gguf_files import small_gguf
 
 GOLDEN = Path(__file__).with_name("golden.json")
 VOLATILE = {
     "gen_time", "avg_time", "started", "wall_seconds", "tokens_per_second", "speed",
     "git_revision", "engine", "device", "blas", "run_id", "settings_sha", "responses_sha",
+    "seconds", "loss", "adapter_sha",  # of a training, whose sums another processor rounds differently
 }  # fmt: skip
+MEASURED = re.compile(r"`?[0-9a-f]{12}`?|-?\d+\.\d+|(mkl|mlx|numpy|tokenizers|transformers|openblas) [\d.]+")
 
 
 def stable(value):
@@ -36,6 +40,15 @@ def digest(values):
 
 def of_json(*files):
     return digest([[json.loads(line) for line in Path(f).read_text().splitlines()] for f in files])
+
+
+def of_adapter(folder, losses):
+    """Return the hash of an adapter: settings, tensors, losses as exactly as processors agree on them."""
+    config = json.loads((folder / "adapter_config.json").read_text())
+    tensors = load_file(folder / "adapters.safetensors")
+    rows = [json.loads(line) for line in losses.read_text().splitlines()]
+    curve = [[row["split"], row["iteration"], f"{row['loss']:.2g}"] for row in rows]
+    return digest([config, sorted((name, array.shape) for name, array in tensors.items()), curve])
 
 
 def of_tables():
@@ -61,24 +74,30 @@ def outputs(make_study, tmp_path_factory):
         for words in (
             "items --benchmark sums",
             "convert --model micro",
+            "distil --set lek",
+            "train --model micro-lek",
             "generate --model micro --prompts validation --mode sandwich",
             "generate --model micro --prompts sums",
             "score --model micro --benchmark sums",
             "check",
             "warehouse",
+            "report",
         ):
             result = CliRunner().invoke(main, words.split(), catch_exceptions=False)
             assert result.exit_code == 0, result.output
-        unpacked = convert.convert(convert.resolve(str(small_gguf(folder / "small.gguf"))), Path("small"))
+        unpacked = convert.convert(sources.resolve(str(small_gguf(folder / "small.gguf"))), Path("small"))
         return {
             "items": of_json("data/items/sums.jsonl"),
             "convert": digest([unpacked["files"], convert.weights_sha(Path("data/models/micro"))]),
+            "distil": of_json("data/training/lek/train.jsonl", "data/distilled/lek.jsonl"),
+            "train": of_adapter(Path("data/models/micro-lek/s0"), Path("data/logs/micro-lek-train/s0.jsonl")),
             "generate": of_json(
                 "data/baseline/micro/validation-sandwich.jsonl", "data/answers/sums/micro.jsonl"
             ),
             "score": of_json("data/scores/sums/micro.jsonl"),
             "check": digest(json.loads(Path("reports/checks.json").read_text())),
             "warehouse": of_tables(),
+            "report": digest([MEASURED.sub("#", Path("reports/report.md").read_text())]),
         }
     finally:
         os.chdir(here)

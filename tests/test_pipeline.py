@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -15,7 +16,13 @@ from lem.errors import LemError
 ROOT = Path(__file__).parents[1]
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 STAGES = {name: stage.get("do", stage) for name, stage in DVC["stages"].items()}
-RECIPE_OF = {"format": "generate", "answer": "generate"}
+RECIPE_OF = {
+    "format": "generate",
+    "answer": "generate",
+    "generate-tuned": "generate",
+    "answer-tuned": "generate",
+    "score-tuned": "score",
+}
 """Stages whose command is another stage's."""
 
 
@@ -44,6 +51,8 @@ def test_engine_parameters_are_the_ones_the_stage_requires(stage):
     recipe = RECIPE_OF.get(stage, stage)
     (listed,) = [p["engine.yaml"] for p in STAGES[stage]["params"] if isinstance(p, dict)]
     expected = [f"libraries.{name}" for name in engine.SHAPED_BY[recipe]] + [f"recipes.{recipe}"]
+    if stage == "distil":
+        expected.append("recipes.generate")  # its answers come the same way
     assert sorted(listed) == sorted(expected)
 
 
@@ -54,13 +63,20 @@ def test_engine_yaml_knows_every_recipe(root):
 SECTIONS = {
     "convert": ["models.baseline.${item.model}"],
     "items": ["benchmarks.${key}"],
+    "distil": ["defaults", "memory", "distil.${key}", "models.baseline.${item.model}"],
+    "train": ["memory", "seeds", "train", "models.fine-tuned.${key}"],
     "generate": ["defaults", "memory", "models.baseline.${item.model}", "prompts.validation"],
     "format": ["defaults", "memory", "models.baseline.${item.model}", "prompts.format"],
     "answer": ["defaults", "memory", "models.baseline.${item.model}", "benchmarks.${item.benchmark}"],
     "score": ["models.baseline.${item.model}", "benchmarks.${item.benchmark}"],
+    "generate-tuned": ["defaults", "memory", "models.fine-tuned.${item.model}", "prompts.validation"],
+    "answer-tuned": ["defaults", "memory", "models.fine-tuned.${item.model}", "benchmarks.${item.benchmark}"],
+    "score-tuned": ["models.fine-tuned.${item.model}", "benchmarks.${item.benchmark}"],
     "check": [],
-    "warehouse": [],
+    "warehouse": ["compare"],
+    "report": [],
 }
+TUNED = "micro-lek.s0"
 
 
 class Recorder(dict):
@@ -74,6 +90,18 @@ class Recorder(dict):
         self.seen.add(f"{self.prefix}.{key}")
         return super().__getitem__(key)
 
+    def items(self):
+        return [(key, self[key]) for key in self]
+
+
+class Models(Recorder):
+    """The same for models, whose role decides in which section they stand."""
+
+    def __getitem__(self, key):
+        spec = dict.__getitem__(self, key)
+        self.seen.add(f"models.{spec.role}.{key}")
+        return spec
+
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_listed_sections(stage):
@@ -84,13 +112,24 @@ def test_listed_sections(stage):
 CALLS = {
     "convert": ["--model", "micro"],
     "items": ["--benchmark", "sums"],
+    "distil": ["--set", "lek"],
+    "train": ["--model", "micro-lek"],
     "generate": ["--model", "micro", "--prompts", "validation", "--mode", "naked"],
     "format": ["--model", "micro", "--prompts", "format", "--mode", "system"],
     "answer": ["--model", "micro", "--prompts", "sums"],
     "score": ["--model", "micro", "--benchmark", "sums"],
+    "generate-tuned": ["--model", TUNED, "--prompts", "validation", "--mode", "naked"],
+    "answer-tuned": ["--model", TUNED, "--prompts", "sums"],
+    "score-tuned": ["--model", TUNED, "--benchmark", "sums"],
     "check": [],
     "warehouse": [],
+    "report": [],
 }
+GUARDS = {"train": {"models.baseline.micro", "prompts.validation", "prompts.format", "benchmarks.sums"}}
+"""What a stage looks at only to refuse: no question of an evaluation may be trained on."""
+BENEATH = {"generate-tuned": {"models.baseline.micro"}, "answer-tuned": {"models.baseline.micro"}}
+"""The base that a stage loads its adapter on; the adapter it depends on was trained on that very one."""
+WHOLE = {"defaults", "memory", "seeds", "train", "compare"}
 
 
 def test_a_stage_reads_only_the_sections_it_lists(study, monkeypatch):
@@ -102,47 +141,67 @@ def test_a_stage_reads_only_the_sections_it_lists(study, monkeypatch):
         monkeypatch.setattr(params, "load", lambda watched=watched: watched)
         result = CliRunner().invoke(cli.main, [lem_command(stage)[0], *args], catch_exceptions=False)
         assert result.exit_code == 0, result.output
-        listed = {re.sub(r"\$\{[^}]*}", named, section) for section in SECTIONS[stage]}
-        assert seen == listed - {"defaults", "memory"}, stage
+        listed = {NAMED.get(section, section) for section in SECTIONS[stage]}
+        assert seen == (listed - WHOLE) | GUARDS.get(stage, set()) | BENEATH.get(stage, set()), stage
 
 
-def named(variable):
-    return "micro" if variable[0] == "${item.model}" else "sums"
+NAMED = {
+    "models.baseline.${item.model}": "models.baseline.micro",
+    "models.fine-tuned.${item.model}": f"models.fine-tuned.{TUNED}",
+    "models.fine-tuned.${key}": f"models.fine-tuned.{TUNED}",
+    "benchmarks.${item.benchmark}": "benchmarks.sums",
+    "benchmarks.${key}": "benchmarks.sums",
+    "distil.${key}": "distil.lek",
+}
 
 
 real_load = params.load
 
 
 def watch(study, seen):
-    return params.Study(
-        study.defaults,
-        study.memory,
-        Recorder(study.models, seen, "models.baseline"),
-        Recorder(study.prompts, seen, "prompts"),
-        Recorder(study.benchmarks, seen, "benchmarks"),
+    return replace(
+        study,
+        distil=Recorder(study.distil, seen, "distil"),
+        models=Models(study.models, seen, ""),
+        prompts=Recorder(study.prompts, seen, "prompts"),
+        benchmarks=Recorder(study.benchmarks, seen, "benchmarks"),
     )
 
 
 def test_prompt_files_are_dependencies_of_their_stage(root):
     study = params.load()
-    for stage, prompt_set in (("generate", "validation"), ("format", "format")):
-        assert set(study.prompts[prompt_set].files) <= set(STAGES[stage]["deps"])
+    for stage, spec in (
+        ("generate", study.prompts["validation"]),
+        ("generate-tuned", study.prompts["validation"]),
+        ("format", study.prompts["format"]),
+        ("distil", study.distil["lek"]),
+    ):
+        assert set(spec.files) <= set(STAGES[stage]["deps"])
 
 
 def test_outs_do_not_overlap(root):
     study = params.load()
-    names = {
-        "${item.model}": [n for n, spec in study.models.items() if spec.role == "baseline"],
-        "${item.mode}": ["naked", "system", "kernel-only", "sandwich"],
-        "${item.benchmark}": list(study.benchmarks),
-        "${key}": list(study.benchmarks),
+    entries = {
+        role: [s.entry for s in study.models.values() if s.role == role]
+        for role in ("baseline", "fine-tuned")
     }
+    keys = {"items": study.benchmarks, "distil": study.distil, "train": entries["fine-tuned"]}
     outs = []
-    for stage in STAGES.values():
+    for name, stage in STAGES.items():
+        names = {
+            "${item.model}": entries["fine-tuned" if name.endswith("-tuned") else "baseline"],
+            "${item.seed}": ["0", "1"],
+            "${item.mode}": ["sandwich"]
+            if name == "distil"
+            else ["naked", "system", "kernel-only", "sandwich"],
+            "${item.benchmark}": list(study.benchmarks),
+            "${key}": list(keys.get(name, ())),
+        }
         for out in stage.get("outs", []) + stage.get("metrics", []):
             paths = [out if isinstance(out, str) else next(iter(out))]
             for key, values in names.items():
                 paths = [p.replace(key, v) for p in paths for v in (values if key in p else [""])]
+            assert not any("${" in path for path in paths)
             outs += paths
     assert len(outs) == len(set(outs))
     inside = [(a, b) for a in outs for b in outs if a != b and b.startswith(a + "/")]
@@ -156,7 +215,7 @@ def test_no_stage_depends_on_data_as_a_whole():
 def test_weights_stay_out_of_the_cache_and_answers_persist():
     (weights,) = [o for o in STAGES["convert"]["outs"] if isinstance(o, dict)]
     assert weights == {"data/models/${item.model}": {"cache": False}}
-    for stage in ("generate", "format", "answer"):
+    for stage in ("generate", "format", "answer", "distil", "generate-tuned", "answer-tuned"):
         kept = [o for o in STAGES[stage]["outs"] if isinstance(o, dict)]
         assert [next(iter(o.values())) for o in kept] == [{"persist": True}] * 2
 

@@ -34,9 +34,10 @@ def test_computed_parts_are_current(name):
     assert readme.part(README, name) == readme.PARTS[name](), "write them with: make docs"
 
 
-def test_results_are_those_of_the_reference_run(reference, monkeypatch):
+@pytest.mark.parametrize("name", ["results", "comparisons"])
+def test_results_are_those_of_the_reference_run(reference, monkeypatch, name):
     monkeypatch.setattr(readme, "ROOT", reference)
-    assert readme.part(README, "results") == readme.results()
+    assert readme.part(README, name) == readme.PARTS[name]()
 
 
 def blocks(language):

@@ -11,8 +11,8 @@ from lem.rules import RULES, Rule
 
 SHA = "0" * 64
 DERIVED = {
-    **dict.fromkeys(("n", "unscored"), int),
-    **dict.fromkeys(("value", "stderr", "low", "high"), float),
+    **dict.fromkeys(("n", "unscored", "seeds", "place"), int),
+    **dict.fromkeys(("value", "stderr", "low", "high", "difference", "seed_sd"), float),
 }
 RUN_KEYS = {("own", "r" * 16), ("their", "r" * 16)}
 
@@ -79,6 +79,11 @@ def test_sql_and_great_expectations_name_the_same_rows(table, data):
     assert named_by_gx(table, frame) == named_by_sql(table, frame)
 
 
+DIFFERENCE = {
+    **{"source": "own", "prompts": "v", "mode": "naked", "metric": "chars", "filter": "none"},
+    **{"scorer": "sign", "regime": "direct", "n": 0, "unscored": 0, "seeds": 1, "seed_sd": 0.0},
+    **{"low": -0.5, "difference": -0.5, "high": -0.5, "verdict": "lower"},
+}
 GOOD = {
     "responses": {
         **{"seed_id": "P01", "prompt": "p", "response": "né", "chars": 2, "mode": "naked", "model": "m"},
@@ -102,7 +107,18 @@ GOOD = {
         },
         **{"responses": 0, "tokens_per_second": 0.0, "temperature": 0.0, "max_tokens": 1, "batch_size": 1},
     },
-    "models": {"name": "m", "source": "own", "role": "baseline", "weights_sha": SHA, "adapter_sha": None},
+    "models": {
+        **{"name": "m", "source": "own", "role": "baseline", "weights_sha": SHA, "adapter_sha": None},
+        **{"data_sha": SHA},
+    },
+    "losses": {
+        **{"model": "m.s0", "iteration": 0, "split": "valid", "loss": 0.0, "source": "own"},
+        **{"learning_rate": 0.0, "trained_tokens": 0, "seconds": 0.0},
+    },
+    "distilled": {
+        **{"name": "lek", "seed_id": "P41", "sample": 0, "split": "train", "dropped": None, "source": "own"},
+        **{"chars": 9, "kept_chars": 9},
+    },
     "items": {"benchmark": "b", "item_id": "1", "question": "", "sha": SHA, "source": "own"},
     "measurements": {
         **{"source": "own", "model": "m", "prompts": None, "benchmark": "b", "mode": "naked", "metric": "m"},
@@ -118,6 +134,10 @@ GOOD = {
         **{"scorer": "number", "n": 2, "unscored": 0},
         **{"value": 0.5, "low": 0.5, "high": 0.5},
     },
+    "declared": {"place": 0, "declared": "lek > m"},
+    "comparisons": {"declared": "lek > m", **DIFFERENCE},
+    "scale_delta": {"fine_tuned": "lek", "baseline": "m", **DIFFERENCE},
+    "mode_effects": {"model": "m", **DIFFERENCE},
 }
 
 INTERVAL = {
@@ -128,6 +148,15 @@ INTERVAL = {
     "value_where_rows": {"value": None},
     "n_at_least_0": {"n": -1},
     "unscored_at_least_0": {"unscored": -1},
+}
+PAIRED = {
+    "low_at_most_difference": {"low": -0.4},
+    "difference_at_most_high": {"high": -0.6},
+    "verdict_accepted": {"verdict": "maybe"},
+    "n_at_least_0": {"n": -1},
+    "unscored_at_least_0": {"unscored": -1},
+    "seed_sd_at_least_0": {"seed_sd": -0.1},
+    "seeds_at_least_1": {"seeds": 0},
 }
 OFFENCES = {
     "responses": {
@@ -184,6 +213,23 @@ OFFENCES = {
         "weights_sha_form": {"weights_sha": "0"},
         "adapter_sha_form": {"adapter_sha": "0"},
         "role_accepted": {"role": "finetuned"},
+        "data_sha_form": {"data_sha": "0" * 63},
+    },
+    "losses": {
+        "split_accepted": {"split": "test"},
+        "iteration_at_least_0": {"iteration": -1},
+        "loss_at_least_0": {"loss": -0.1},
+        "learning_rate_at_least_0": {"learning_rate": -1e-5},
+        "trained_tokens_at_least_0": {"trained_tokens": -1},
+        "seconds_at_least_0": {"seconds": -0.1},
+    },
+    "distilled": {
+        "split_accepted": {"split": "test"},
+        "dropped_or_kept": {"split": None},
+        "kept_not_dropped": {"dropped": "loop"},
+        "kept_at_most_all": {"kept_chars": 10},
+        "sample_at_least_0": {"sample": -1},
+        "kept_chars_at_least_0": {"kept_chars": -1},
     },
     "items": {
         "benchmark_form": {"benchmark": ""},
@@ -193,6 +239,7 @@ OFFENCES = {
     "measurements": {**INTERVAL, "stderr_at_least_0": {"stderr": -0.1}},
     "summary": INTERVAL,
     "variant_detail": INTERVAL,
+    **dict.fromkeys(("comparisons", "scale_delta", "mode_effects"), PAIRED),
 }
 
 

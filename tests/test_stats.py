@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, t
+from scipy.stats import binomtest, t, ttest_rel
 
 from lem import stats
+from lem.stats import Estimate
 
 # R. G. Newcombe, "Two-sided confidence intervals for the single proportion", Statistics in
 # Medicine 17 (1998), table I, method 3 (score): the same four cases, to four digits.
@@ -135,3 +136,204 @@ def test_one_value_has_no_interval_and_one_answer_a_wide_one():
 def test_equal_values_have_an_interval_of_no_width():
     found = stats.mean([3.0] * 5)
     assert (found.low, found.value, found.high, found.stderr) == (3.0, 3.0, 3.0, 0.0)
+
+
+# The other column of the sleep data, and the interval of the paired differences as R's
+# t.test(extra ~ group, sleep, paired = TRUE) prints it: t = 4.0621, df = 9.
+SLEEP_OTHER = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
+SLEEP_SECOND = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
+
+
+def test_paired_t_as_published():
+    found = stats.paired(SLEEP_SECOND, SLEEP_OTHER)
+    assert found.value == pytest.approx(1.58)
+    assert (found.low, found.high) == pytest.approx((0.7001142, 2.4598858), abs=1e-7)
+    assert found.value / found.stderr == pytest.approx(4.0621, abs=1e-4)
+    assert (found.n, found.method) == (10, "paired t 95 %")
+
+
+def test_paired_by_hand():
+    # differences 1, 0, 0, 1: mean 1/2, variance 1/3, standard error sqrt(1/12), t(0.975, 3) = 3.182446
+    found = stats.paired([1, 1, 0, 1], [0, 1, 0, 0])
+    assert (found.value, found.stderr) == pytest.approx((0.5, 0.2886751), abs=1e-7)
+    assert (found.low, found.high) == pytest.approx((0.5 - 0.9186931, 0.5 + 0.9186931), abs=1e-6)
+
+
+GRID = st.integers(-4000, 4000).map(lambda n: n / 8)
+PAIRS = st.lists(st.tuples(GRID, GRID), min_size=2, max_size=30)
+
+
+def sides(pairs):
+    return [a for a, _ in pairs], [b for _, b in pairs]
+
+
+def numbers(found):
+    return found.value, found.stderr, found.low, found.high
+
+
+@given(PAIRS)
+def test_paired_t_is_scipys(pairs):
+    found, other = stats.paired(*sides(pairs)), [a - b for a, b in pairs]
+    if len(set(other)) == 1:
+        assert numbers(found) == (other[0], None, None, None)
+    else:
+        whole = ttest_rel(*sides(pairs)).confidence_interval(0.95)
+        assert (found.low, found.high) == pytest.approx((whole.low, whole.high), rel=1e-9, abs=1e-9)
+        assert found.low < found.value < found.high
+
+
+@given(PAIRS)
+def test_the_other_way_round_is_the_other_sign(pairs):
+    a, b = sides(pairs)
+    one, other = stats.paired(a, b), stats.paired(b, a)
+    assert one.value == -other.value
+    assert (one.n, one.stderr, one.method) == (other.n, other.stderr, other.method)
+    if one.low is not None:
+        assert (one.low, one.high) == (-other.high, -other.low)
+
+
+@given(PAIRS, st.floats(-1000, 1000))
+def test_what_both_sides_have_more_changes_nothing(pairs, more):
+    """No verdict may hang on rounding: 8.3 - 8.2 is not quite 7.3 - 7.2."""
+    a, b = sides(pairs)
+    plain, moved = stats.paired(a, b), stats.paired([v + more for v in a], [v + more for v in b])
+    for one, other in zip(numbers(plain), numbers(moved), strict=True):
+        assert (one is None) == (other is None)
+        assert one is None or other == pytest.approx(one, rel=1e-9, abs=1e-9)
+
+
+@given(PAIRS, st.randoms(use_true_random=False))
+def test_the_order_of_the_items_changes_nothing(pairs, random):
+    assert stats.paired(*sides(random.sample(pairs, len(pairs)))) == stats.paired(*sides(pairs))
+
+
+def test_pairing_leaves_out_what_varies_alike_in_both():
+    hard, gain = np.linspace(0, 100, 21), np.tile([1.0, 2.0, 3.0], 7)
+    found = stats.paired(list(hard + gain), list(hard))
+    assert stats.verdict(found, True) == "better"
+    assert stats.mean(list(hard + gain)).low < stats.mean(list(hard)).high  # apart, they overlap
+
+
+def test_the_paired_interval_covers_the_difference_in_95_of_100_samples():
+    draws = np.random.default_rng(1908)
+    shared = draws.normal(0.0, 5.0, size=(2000, 8))
+    a, b = (shared + draws.normal(mean, 1.0, size=shared.shape) for mean in (0.7, 0.0))
+    found = [stats.paired(list(one), list(other)) for one, other in zip(a, b, strict=True)]
+    assert sum(e.low <= 0.7 <= e.high for e in found) / len(found) == pytest.approx(0.95, abs=0.015)
+
+
+SAME = {
+    "no answer": ([], []),
+    "one item": ([3.0], [1.0]),
+    "all equal": ([1.0, 0.0, 1.0], [1.0, 0.0, 1.0]),
+    "all right, all wrong": ([100.0] * 40, [0.0] * 40),
+    "equal but for rounding": ([8.3, 7.3, 0.3], [8.2, 7.2, 0.2]),
+    "thirds": ([100 / 3, 100.0], [0.0, 200 / 3]),
+}
+
+
+@pytest.mark.parametrize("case", SAME)
+def test_differences_that_are_all_the_same_have_no_interval(case):
+    """However large: of how far the next item lies from them they say nothing."""
+    candidate, baseline = SAME[case]
+    found = stats.paired(candidate, baseline)
+    assert (found.n, found.method) == (len(candidate), "paired t 95 %")
+    assert (found.stderr, found.low, found.high) == (None, None, None)
+    assert (found.value is None) == (candidate == [])
+    for better in (True, False, None):
+        for margin in (0.0, 5.0, 1000.0):
+            assert stats.verdict(found, better, margin) == "inconclusive"
+            assert stats.holds(found, better, margin) == "open"
+
+
+def test_a_small_difference_between_differences_is_none_of_rounding():
+    assert stats.paired([8.3, 7.3 + 1e-9], [8.2, 7.2]).low is not None
+
+
+def test_sides_of_other_lengths_are_no_pairs():
+    with pytest.raises(ValueError, match="shorter"):
+        stats.paired([1.0, 2.0], [1.0])
+
+
+def test_a_spread_is_the_sample_standard_deviation():
+    assert stats.spread([]) is stats.spread([4.0]) is None
+    assert stats.spread([4.0, 4.0]) == 0.0
+    assert stats.spread([1.0, 3.0]) == pytest.approx(math.sqrt(2))
+    assert stats.spread([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]) == pytest.approx(math.sqrt(32 / 7))
+
+
+# Each interval by where it lies to zero and to a margin of 2 either way; what it says with and
+# without that margin, where more is better; then whether "better by more than -margin" holds.
+SAYS = {
+    (-9, -3): ("worse", "worse", "no", "no"),
+    (-9, -2): ("worse", "worse", "no", "open"),  # it ends on the margin
+    (-9, -1): ("worse", "worse", "no", "open"),
+    (-1.5, -1): ("worse", "equivalent", "no", "yes"),
+    (-2, -1): ("worse", "worse", "no", "open"),
+    (-9, 0): ("inconclusive", "inconclusive", "open", "open"),
+    (-9, 1): ("inconclusive", "inconclusive", "open", "open"),
+    (-9, 9): ("inconclusive", "inconclusive", "open", "open"),
+    (-1, 0): ("inconclusive", "equivalent", "open", "yes"),
+    (-1, 1): ("inconclusive", "equivalent", "open", "yes"),
+    (-1, 2): ("inconclusive", "inconclusive", "open", "yes"),
+    (-1, 9): ("inconclusive", "inconclusive", "open", "yes"),
+    (0, 1): ("inconclusive", "equivalent", "open", "yes"),
+    (0, 9): ("inconclusive", "inconclusive", "open", "yes"),
+    (1, 1.5): ("better", "equivalent", "yes", "yes"),
+    (1, 2): ("better", "better", "yes", "yes"),
+    (1, 9): ("better", "better", "yes", "yes"),
+    (3, 9): ("better", "better", "yes", "yes"),
+}
+OPPOSITE = {"better": "worse", "worse": "better", "higher": "lower", "lower": "higher"}
+
+
+def between(low, high):
+    return Estimate(9, (low + high) / 2, 1.0, low, high, "paired t 95 %")
+
+
+@pytest.mark.parametrize(("low", "high"), SAYS)
+def test_what_an_interval_says(low, high):
+    plain, with_margin, superior, not_inferior = SAYS[low, high]
+    up, down = between(low, high), between(-high, -low)
+    for better, found in ((True, up), (False, down)):  # fewer cut-off answers are as good as more right ones
+        assert stats.verdict(found, better) == plain
+        assert stats.verdict(found, better, 2.0) == with_margin
+        assert stats.holds(found, better) == superior
+        assert stats.holds(found, better, 2.0) == not_inferior
+    for better in (True, False):
+        there, back = stats.verdict(up, better), stats.verdict(down, better)
+        assert back == OPPOSITE.get(there, there)
+
+
+@pytest.mark.parametrize(("low", "high"), SAYS)
+def test_where_neither_way_is_better_a_difference_is_higher_or_lower_and_nothing_holds(low, high):
+    words = {"better": "higher", "worse": "lower"}
+    plain, with_margin, *_ = SAYS[low, high]
+    assert stats.verdict(between(low, high), None) == words.get(plain, plain)
+    assert stats.verdict(between(low, high), None, 2.0) == words.get(with_margin, with_margin)
+    assert stats.holds(between(low, high), None) == stats.holds(between(low, high), None, 2.0) == "open"
+
+
+ENDS = st.tuples(GRID, GRID).map(sorted)
+MARGINS = st.floats(0, 600)
+
+
+@given(ENDS, st.booleans(), MARGINS, MARGINS)
+def test_a_wider_margin_only_ever_lets_more_hold(ends, better, one, other):
+    order = ("no", "open", "yes")
+    narrow, wide = (stats.holds(between(*ends), better, margin) for margin in sorted((one, other)))
+    assert order.index(narrow) <= order.index(wide)
+
+
+@given(ENDS, st.booleans(), MARGINS)
+def test_verdict_and_holds_never_contradict_each_other(ends, better, margin):
+    verdict, holds = (of(between(*ends), better, margin) for of in (stats.verdict, stats.holds))
+    assert verdict not in ("better", "equivalent") or holds == "yes"
+    assert holds != "no" or verdict == "worse"
+
+
+def test_the_words_are_those_of_the_rules():
+    from lem import rules
+
+    said = {word for row in SAYS.values() for word in row[:2]} | {"higher", "lower"}
+    assert said == set(rules.VERDICTS)

@@ -1,6 +1,7 @@
 """Every SQL file on hand-written records: what each view says, and that nothing is lost on the way."""
 
 import hashlib
+import json
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -8,10 +9,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from lem import layout, records, warehouse
+from lem import derive, layout, records, warehouse
 from lem.errors import LemError
-from lem.records import Item, Model, Response, Run, Score
+from lem.records import Distilled, Item, Loss, Model, Response, Run, Score
 
+PLOTS = ("accuracy", "losses")
 SHA, R1, R2 = "a" * 64, "1" * 16, "2" * 16
 RUN = Run(
     run_id=R1, source="own", model="m", prompts="sums", mode="naked", prompt_set_sha=SHA, kernel_sha=None,
@@ -46,6 +48,10 @@ def study(tmp_path, monkeypatch):
     records.write_jsonl(layout.items("sums"), items)
     both = [score("i1", 1.0), score("i2", 0.0), score("i3", None)]
     records.write_jsonl(layout.scores("sums", "m"), [*both, *(replace(s, filter="strict") for s in both)])
+    lost = [Loss("t.s0", 2, "train", 2.5, 1e-4, 30, 0.5), Loss("t.s0", 2, "valid", 2.75)]
+    records.write_jsonl(layout.training_log("t", 0, "jsonl"), lost)
+    drawn = [Distilled("lek", "P41", 0, "train", None, 9, 9), Distilled("lek", "P41", 1, None, "loop", 9, 9)]
+    records.write_jsonl(layout.distilled("lek"), drawn)
     theirs = layout.imported("theirs")
     foreign = {"source": "theirs", "benchmark": "dna", "scorer": "judge", "filter": "stored"}
     judged = [
@@ -91,7 +97,7 @@ def test_every_sql_file_is_a_view_or_a_table(con):
     assert names <= there
 
 
-@pytest.mark.parametrize("table", ["responses", "scores", "runs", "models", "items"])
+@pytest.mark.parametrize("table", warehouse.RAW)
 def test_staging_keeps_every_row_and_column(con, table):
     raw = rows(con, f"select count(*) from raw_{table}")
     assert rows(con, f"select count(*) from stg_{table}") == raw != [(0,)]
@@ -194,6 +200,30 @@ def test_a_stale_table_is_removed(con, study):
     assert not (layout.TABLES / "gone.parquet").exists()
 
 
+def test_losses_are_the_studys_own_in_the_order_of_a_plot(con):
+    own = [
+        {"model": "t.s0", "split": "train", "iteration": 2, "loss": 2.5},
+        {"model": "t.s0", "split": "valid", "iteration": 2, "loss": 2.75},
+    ]
+    foreign = replace(Loss("t.s0", 2, "train", 9.0), source="theirs")
+    records.write_jsonl(layout.imported("theirs") / "logs/t-train/s0.jsonl", [foreign])
+    assert warehouse.losses(con) == warehouse.losses(warehouse.build()) == own
+
+
+def test_accuracies_are_rates_in_percent_with_their_interval(con):
+    (row,) = warehouse.accuracies(con)
+    assert row == {"benchmark": "sums", "model": "m", "percent": 50.0, "low": 9.5, "high": 90.5, "n": 2}
+
+
+def test_a_field_that_a_file_leaves_out_has_its_default_and_an_entry_its_name(con):
+    found = rows(con, "select name, entry, seed, data_sha from models order by all")
+    assert found == [("lek", "lek", None, None), ("m", "m", None, None)]
+    layout.model_record("baseline", "n").parent.mkdir(parents=True)
+    layout.model_record("baseline", "n").write_text('{"name": "n"}')
+    found = rows(warehouse.build(), "select source, role, entry from models where name = 'n'")
+    assert found == [("own", "baseline", "n")]
+
+
 def test_overview_is_in_the_data_mappings_shape(con):
     assert warehouse.overview(con) == {"sums": {"m": 50.0}, "speed": {"sums_m": 1.0}}
 
@@ -204,12 +234,14 @@ def test_the_command_writes_tables_and_summary(study, lem):
     assert "measurements\t" in shown
     assert duckdb.sql(f"select count(*) from '{layout.TABLES}/scores.parquet'").fetchall() == [(10,)]
     assert (layout.DATA / "benchmarks/summary.json").is_file()
+    plots = {name: json.loads((layout.REPORTS / f"plots/{name}.json").read_text()) for name in PLOTS}
+    assert [len(plots[name]) for name in PLOTS] == [1, 2]
 
 
 def test_nothing_is_written_when_a_finished_table_breaks_a_rule(study, lem, monkeypatch):
     backwards = {"low": 0.9, "high": 0.1}
-    real = warehouse.stats.rate
-    monkeypatch.setattr(warehouse.stats, "rate", lambda k, n: replace(real(k, n), **backwards))
+    real = derive.stats.rate
+    monkeypatch.setattr(derive.stats, "rate", lambda k, n: replace(real(k, n), **backwards))
     lem("doctor", "--pin")
     assert "measurements" in lem("warehouse", code=1).output
     assert not layout.TABLES.exists()

@@ -108,8 +108,9 @@ class Study:
 
         Raises LemError naming the ones there are.
         """
-        first = f"{name}.s{self.seeds[0]}"
-        return _entry(self.models, first if first in self.models else name, "model", "models")
+        first = f".s{self.seeds[0]}"
+        names = {one.removesuffix(first): one for one in self.models} | {one: one for one in self.models}
+        return self.models[_entry(names, name, "model", "models")]
 
     def entry(self, name: str) -> list[ModelSpec]:
         """Return the models of an entry, one a seed, or the one model of that name."""

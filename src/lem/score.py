@@ -31,10 +31,11 @@ def command(name: str, benchmark: str) -> None:
     study = params.load()
     spec, model = study.benchmark(benchmark), study.model(name)
     items = questions.items(benchmark)
+    name = model.name  # of a fine-tune that was given by its entry's name: its first seed's
     answers = list(read_jsonl(layout.answers(benchmark, name), Response))
     scores = score(spec, items, answers)
     write_jsonl(layout.scores(benchmark, name), scores)
-    result = benchmark_result(model.name, items, answers, scores)
+    result = benchmark_result(name, items, answers, scores)
     write_json(layout.benchmark_file(benchmark, name), result)
     click.echo(
         f"{benchmark} {name}: {result['correct']} of {result['total']} correct ({result['accuracy']} %)"
