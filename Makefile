@@ -20,9 +20,10 @@ repro: $(READY)  ## pull the reference run, rebuild the weights, run what change
 	@dvc repro --pull
 	@lem sql "$(SUMMARY)"
 
-fresh: $(READY)  ## recompute everything from zero, nothing pulled and nothing reused
-	rm -rf .lem data/answers data/baseline data/benchmarks data/distilled data/fine-tuned data/items data/logs \
+fresh: $(READY)  ## recompute everything of our own from zero; only imports are pulled
+	rm -rf .lem data/answers data/baseline data/benchmarks data/distilled/* data/fine-tuned/* data/items data/logs \
 		data/models data/scores data/training
+	$(if $(wildcard data/imported/*.dvc),dvc pull -q $(wildcard data/imported/*.dvc))
 	dvc repro --force --no-run-cache
 	@lem sql "$(SUMMARY)"
 

@@ -85,7 +85,7 @@ models:
     micro-lek: {tune: micro, data: data/training/lek}
     micro-lek-composure: {tune: micro-lek, data: seeds/training/composure}
 compare:
-  - micro-lek > micro on validation
+  - micro-lek > micro on sums
   - micro-lek >= micro - 20 on sums
 prompts:
   validation:

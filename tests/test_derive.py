@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
-from lem import derive
+from lem import derive, metrics
 
 COLUMNS = (
     *derive.PAIRS,
@@ -51,9 +51,11 @@ def test_a_judged_score_stays_in_its_points_and_a_foreign_metric_as_given():
 FEWER = [[0.0]] * 9 + [[1.0]], [[1.0]] * 10
 
 
-def test_fewer_is_better_where_it_is():
-    says(difference(*FEWER, metric="cut_off"), difference=-90.0, verdict="better", holds="yes")
-    says(difference(*FEWER[::-1], metric="cut_off"), difference=90.0, verdict="worse", holds="no")
+def test_fewer_is_better_where_it_is(monkeypatch):
+    monkeypatch.setitem(metrics.METRICS, "faults", metrics.Metric("faults", True, "rate", False))
+    says(difference(*FEWER, metric="faults"), difference=-90.0, verdict="better", holds="yes")
+    says(difference(*FEWER[::-1], metric="faults"), difference=90.0, verdict="worse", holds="no")
+    says(difference(*FEWER, metric="cut_off"), difference=-90.0, verdict="lower", holds="open")
     says(difference(*FEWER), difference=-90.0, verdict="worse", holds="no")
     says(difference(*FEWER, metric="chars"), difference=-0.9, verdict="lower", holds="open")
 

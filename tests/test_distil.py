@@ -18,13 +18,13 @@ from lem import distil, layout, mlx_runtime, params, training_data
 from lem.cli import main
 from lem.errors import LemError
 from lem.prompts import Kernel
-from lem.records import Distilled, Response, Run, read_json, read_jsonl, sha256, write_jsonl
+from lem.records import Distilled, Loss, Response, Run, read_json, read_jsonl, sha256, write_jsonl
 
 DISTIL = ("distil", "--set", "lek")
 ANSWERS = Path("data/baseline/micro/lek-sandwich.jsonl")
 RUN = Path("data/logs/micro-lek-sandwich.json")
 TRAIN, VALID = Path("data/training/lek/train.jsonl"), Path("data/training/lek/valid.jsonl")
-ROWS = Path("data/distilled/lek.jsonl")
+ROWS = Path("data/distilled/lek/answers.jsonl")
 KERNEL = Kernel(micro.KERNEL.strip(), micro.SIGNATURE.strip())
 REFUSAL = "I'm sorry, but I can't help with that."
 LOOP = "The road runs on to town. " * 4
@@ -262,7 +262,7 @@ def test_a_second_run_asks_nothing_and_writes_the_same_bytes(distilled, lem, mon
     before = {file: file.read_bytes() for file in (ANSWERS, RUN, TRAIN, VALID, ROWS)}
     for file in (TRAIN, VALID, ROWS):
         file.unlink()
-    monkeypatch.setattr(mlx_runtime, "load", lambda *a, **k: pytest.fail("the model was loaded"))
+    monkeypatch.setattr(mlx_runtime, "generate", lambda *a, **k: pytest.fail("the model was asked"))
     assert "All 40 answers hold, nothing to ask" in lem(*DISTIL).output
     assert {file: file.read_bytes() for file in before} == before
 
@@ -275,20 +275,20 @@ def test_interrupted_it_goes_on_and_too_few_good_answers_keep_what_was_asked(rea
         raise KeyboardInterrupt
 
     monkeypatch.setattr(mlx_runtime, "generate", broken)
-    settings(train=100)
+    settings(train=38)
     lem(*DISTIL, code=1)
     monkeypatch.setattr(mlx_runtime, "generate", generate)
     shown = lem(*DISTIL, code=1)
     assert "Keeping 9 answers, 31 to ask" in shown.stdout
     assert re.fullmatch(
-        r"Error: distil\.lek: \d+ of 40 answers are good, \d+ for 100 to train on and \d+ for 2 to validate; "
+        r"Error: distil\.lek: \d+ of 40 answers are good, \d+ for 38 to train on and \d+ for 2 to validate; "
         r"raise samples, add prompts or ask for fewer\n",
         shown.stderr,
     )
     assert not TRAIN.exists() and not VALID.exists() and not ROWS.exists()
     assert len(list(read_jsonl(ANSWERS, Response))) == 40
     settings(train=8)
-    monkeypatch.setattr(mlx_runtime, "load", lambda *a, **k: pytest.fail("the model was loaded"))
+    monkeypatch.setattr(mlx_runtime, "generate", lambda *a, **k: pytest.fail("the model was asked"))
     assert "8 train, 2 valid" in lem(*DISTIL).output
     for file in (TRAIN, VALID, ROWS):
         assert file.read_bytes() == (whole[0] / file).read_bytes(), "as if nothing had happened"
@@ -314,10 +314,10 @@ class Scripted:
         write_jsonl(self.file, rows)
 
 
-def test_the_counts_are_told_in_order(study, lem, monkeypatch):
+def test_the_counts_are_told_in_order(ready, lem, monkeypatch):
     monkeypatch.setattr(distil, "Asking", Scripted)
     settings(train=30, valid=2, samples=4)
-    assert lem(*DISTIL).output == (
+    assert lem(*DISTIL).output.splitlines()[-1] + "\n" == (
         "data/training/lek: 30 train, 2 valid, 1 dropped: loop, 2 dropped: no whole sentence, "
         "1 dropped: quotes the kernel, 1 dropped: refusal, 1 dropped: same as another sample, "
         "2 dropped: surplus; 1 trimmed to their last whole sentence\n"
@@ -340,7 +340,7 @@ ERRORS = {
         "kernel/lek-1-kernel.txt: no such file",
     ),
     "no seeds": (lambda: Path("seeds/P61-P80.json").unlink(), "lek", "seeds/P61-P80.json: no such file"),
-    "an unknown model": (lambda: settings(model="micron"), "lek", "distil.lek.model: no model 'micron'"),
+    "an unknown model": (lambda: settings(model="micron"), "lek", "distil.lek.model: no baseline 'micron'"),
     "not converted": (
         lambda: Path("data/models/micro").rename("elsewhere"),
         "lek",
@@ -372,3 +372,30 @@ def test_held_out_prompts_are_picked_by_the_hash_of_their_id():
     order = sorted((f"P{n}" for n in range(5)), key=lambda seed: sha256(f"lek {seed}"))
     rows = distil.select(spec(train=6, valid=3), good(), KERNEL)[1]
     assert {row.seed_id for row in rows if row.split == "valid"} == {order[0]}
+
+
+def test_the_base_is_heard_with_the_kernel_and_without(distilled):
+    """What a fine-tune can keep is the way from the one loss to the other."""
+    naked, under = read_jsonl(layout.distil_losses("lek"), Loss)
+    assert [(loss.mode, loss.split, loss.iteration) for loss in (naked, under)] == [
+        ("naked", "valid", 0),
+        ("sandwich", "valid", 0),
+    ]
+    assert naked.model == under.model == "micro" and naked.data == under.data == "data/training/lek"
+    assert naked.loss > under.loss > 0, "the answers were drawn under the kernel"
+
+
+def test_a_training_starts_from_the_loss_that_distilling_found(distilled, lem):
+    lem("train", "--model", "micro-lek")
+    first = next(read_jsonl(layout.training_log("micro-lek", 0, "jsonl"), Loss))
+    naked = next(read_jsonl(layout.distil_losses("lek"), Loss))
+    assert (first.iteration, first.split) == (0, "valid")
+    assert first.loss == pytest.approx(naked.loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("few", [{"train": 39}, {"train": 9, "samples": 1}, {"train": 9, "temperature": 0.0}])
+def test_a_set_that_no_answers_could_fill_is_refused_before_any_is_asked(ready, lem, monkeypatch, few):
+    monkeypatch.setattr(mlx_runtime, "load", lambda *a, **k: pytest.fail("the model was loaded"))
+    settings(**few)
+    shown = lem(*DISTIL, code=1)
+    assert "are fewer than" in shown.stderr and "raise samples" in shown.stderr

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+TUNED = ("micro-lek", "micro-lek-composure")
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[1]
 
@@ -103,8 +104,15 @@ def test_an_edited_prompt_is_the_only_one_asked_again(clone):
     entries[0]["prompt"] += " Answer in one line."
     seeds.write_text(json.dumps(entries))
     done = run("dvc", "repro", cwd=clone)
-    assert set(ran(done)) == {"generate@micro-naked", "generate@micro-sandwich", "check", "warehouse"}
-    assert len(re.findall(r"Keeping 11 answers, 1 to ask", done.stdout)) == 2
+    assert set(ran(done)) == {
+        "generate@micro-naked",
+        "generate@micro-sandwich",
+        *(f"generate-tuned@{tuned}-0-{mode}" for tuned in TUNED for mode in ("naked", "sandwich")),
+        "check",
+        "warehouse",
+        "report",
+    }
+    assert len(re.findall(r"Keeping 11 answers, 1 to ask", done.stdout)) == 6
 
 
 def test_an_answer_changed_by_hand_is_asked_again(clone):
@@ -150,12 +158,14 @@ def test_a_new_model_and_a_new_benchmark_run_only_their_cells(clone):
         "score",
         "check",
         "warehouse",
+        "report",
     }
     params["benchmarks"]["more"] = {**params["benchmarks"]["sums"], "limit": 5}
     (clone / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     stages = set(ran(run("dvc", "repro", cwd=clone)))
     cells = {f"{stage}@{model}-more" for stage in ("answer", "score") for model in ("half", "micro")}
-    assert stages == {"items@more", *cells, "check", "warehouse"}
+    cells |= {f"{stage}-tuned@{tuned}-0-more" for stage in ("answer", "score") for tuned in TUNED}
+    assert stages == {"items@more", *cells, "check", "warehouse", "report"}
 
 
 def test_another_recipe_runs_its_stage_again(clone):
@@ -239,7 +249,64 @@ def test_imports_are_in_the_tables_and_stay_there(clone):
     (theirs / "items").mkdir()
     (theirs / "items/b.jsonl").write_text(json.dumps(item) + "\n")
     count = ("lem", "sql", "select count(*) from items where source = 'theirs'")
-    assert ran(run("dvc", "repro", cwd=clone)) == ["check", "warehouse"]
+    assert ran(run("dvc", "repro", cwd=clone)) == ["check", "warehouse", "report"]
     assert run(*count, cwd=clone).stdout.split()[1] == "1"
     assert ran(run("dvc", "repro", cwd=clone)) == []
     assert run(*count, cwd=clone).stdout.split()[1] == "1"
+
+
+def cells(entry, seed):
+    """Return the stages that a fine-tune's seed has beyond its training."""
+    modes = {f"generate-tuned@{entry}-{seed}-{mode}" for mode in ("naked", "sandwich")}
+    return modes | {f"{stage}-tuned@{entry}-{seed}-sums" for stage in ("answer", "score")}
+
+
+AFTER = {"check", "warehouse", "report"}
+
+
+def test_a_third_fine_tune_is_three_lines_and_runs_only_its_cells(clone):
+    replace(
+        clone / "params.yaml",
+        "compare:\n",
+        "    micro-third:\n      tune: micro-lek\n      data: seeds/training/composure\ncompare:\n",
+    )
+    stages = ran(run("dvc", "repro", cwd=clone))
+    assert set(stages) == {"train@micro-third", *cells("micro-third", 0), *AFTER}
+    tuned = "select count(*) from scale_delta where fine_tuned = 'micro-third'"
+    assert int(run("lem", "sql", tuned, cwd=clone).stdout.split()[1]) > 0
+
+
+def test_more_training_seeds_train_only_the_new_ones_and_show_their_spread(clone):
+    replace(clone / "params.yaml", "seeds: [0]", "seeds: [0, 1]")
+    done = run("dvc", "repro", cwd=clone)
+    assert done.stdout.count("trained already, with the same data and settings") == len(TUNED)
+    trained = {f"train@{entry}" for entry in TUNED}
+    assert set(ran(done)) == {*trained, *(cell for entry in TUNED for cell in cells(entry, 1)), *AFTER}
+    spread = "select min(seeds), count(seed_sd), count(*) from scale_delta where n > 0"
+    seeds, known, rows = map(int, run("lem", "sql", spread, cwd=clone).stdout.split()[-3:])
+    assert seeds == 2
+    assert known == rows > 0
+    replace(clone / "params.yaml", "seeds: [0, 1]", "seeds: [0]")
+    run("dvc", "repro", cwd=clone)
+    assert not (clone / "data/models/micro-lek/s1").exists(), "a seed no longer named leaves nothing behind"
+
+
+def test_dvc_draws_the_losses_and_runs_experiments(clone):
+    """What a DVC user types: plots of this revision and of two, an experiment with another setting."""
+    shown = run("dvc", "plots", "show", "--json", cwd=clone).stdout
+    assert "reports/plots/losses.json" in shown
+    assert '"micro-lek.s0"' in shown.replace("\\", "")
+    setting = "models.fine-tuned.micro-lek.iters=6"
+    commit(clone, "before the experiment")
+    replace(clone / "params.yaml", "data: data/training/lek}", "data: data/training/lek, iters: 4}")
+    run("dvc", "repro", cwd=clone)
+    commit(clone, "iters stated")
+    done = run("dvc", "exp", "run", "-S", setting, cwd=clone)
+    assert {"train@micro-lek", "train@micro-lek-composure"} <= set(ran(done)), (
+        "the chained one goes on from it"
+    )
+    table = run("dvc", "exp", "show", "--csv", cwd=clone).stdout
+    assert "models.fine-tuned.micro-lek.iters" in table.splitlines()[0]
+    assert "6" in table
+    diff = run("dvc", "plots", "diff", "--json", "HEAD", cwd=clone).stdout
+    assert "reports/plots/losses.json" in diff

@@ -89,7 +89,7 @@ def outputs(make_study, tmp_path_factory):
         return {
             "items": of_json("data/items/sums.jsonl"),
             "convert": digest([unpacked["files"], convert.weights_sha(Path("data/models/micro"))]),
-            "distil": of_json("data/training/lek/train.jsonl", "data/distilled/lek.jsonl"),
+            "distil": of_json("data/training/lek/train.jsonl", "data/distilled/lek/answers.jsonl"),
             "train": of_adapter(Path("data/models/micro-lek/s0"), Path("data/logs/micro-lek-train/s0.jsonl")),
             "generate": of_json(
                 "data/baseline/micro/validation-sandwich.jsonl", "data/answers/sums/micro.jsonl"

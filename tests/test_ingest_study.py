@@ -84,7 +84,7 @@ def tiny() -> dict[str, bytes]:
         "data/logs/m-sums-naked.json": document(run),
         "data/logs/m-sums-naked.log": b"[1/3] Q1\n",
         "data/logs/tuned-train/s0.jsonl": jsonl(*LOSSES),
-        "data/distilled/lessons.jsonl": jsonl(*DISTILLED),
+        "data/distilled/lessons/answers.jsonl": jsonl(*DISTILLED),
         "data/scores/sums/m.jsonl": jsonl(score, unscored),
         "data/models/m/model.safetensors": b"\0" * 64,
         "data/imported/somebody/items/old.jsonl": jsonl(theirs, dataclasses.replace(theirs, item_id="O2")),
@@ -182,7 +182,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory, make_study) -> Path:
         for command in words:
             result = CliRunner().invoke(main, command.split())
             assert result.exit_code == 0, result.output
-    by_hand = ("fine-tuned/tuned/s0.json", "logs/tuned-train/s0.jsonl", "distilled/lessons.jsonl")
+    by_hand = ("fine-tuned/tuned/s0.json", "logs/tuned-train/s0.jsonl", "distilled/lessons/answers.jsonl")
     return write(folder, {f"data/{file}": tiny()[f"data/{file}"] for file in by_hand})
 
 
@@ -245,7 +245,7 @@ def test_each_row_keeps_its_place_and_all_but_its_source(folder: Path) -> None:
     assert found["data/logs/tuned-train/s0.jsonl"] == [
         dataclasses.replace(loss, source=NAME) for loss in LOSSES
     ]
-    assert found["data/distilled/lessons.jsonl"][1].dropped == "loop"
+    assert found["data/distilled/lessons/answers.jsonl"][1].dropped == "loop"
     assert found["data/fine-tuned/tuned/s0.json"][0].seed == 0
 
 

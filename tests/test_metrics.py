@@ -15,7 +15,11 @@ def test_a_rate_has_the_unit_of_rates_and_a_mean_has_not():
 
 def test_exact_match_is_a_rate_and_more_of_it_is_better():
     assert metrics.metric("exact_match") == Metric("exact_match", True, "rate", True)
-    assert metrics.metric("cut_off").higher_is_better is False
+
+
+def test_how_long_an_answer_is_is_neither_good_nor_bad():
+    """A model that was taught by trimmed answers ends its own sooner: that is no merit."""
+    assert metrics.metric("cut_off").higher_is_better is metrics.metric("chars").higher_is_better is None
 
 
 def test_a_foreign_metric_is_a_mean_of_which_neither_way_is_better():

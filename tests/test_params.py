@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from lem import params
-from lem.compare import parse
+from lem.declared import parse
 from lem.errors import LemError
 from lem.params import Defaults, DistilSpec, Memory, Study, Training
 from lem.prompts import Shot
@@ -228,9 +228,9 @@ def test_a_training_set_is_drawn_from_a_model_that_is_there(load, refused):
     assert study.distilled("d") == DistilSpec("d", "m", ("f",), "sandwich", train=3)
     for missing in ("n", "m.s0"):
         says = refused(DISTIL % missing + ", mode: sandwich}}")
-        assert says == f"params.yaml: distil.d.model: no model {missing!r}; there are: m"
+        assert says == f"params.yaml: distil.d.model: no baseline {missing!r}; there are: m"
     says = refused("distil: {d: {model: m, files: [f], mode: naked}}")
-    assert says == "params.yaml: distil.d.model: no model 'm'; there are: none"
+    assert says == "params.yaml: distil.d.model: no baseline 'm'; there are: none"
 
 
 SEEDED = "seeds: %s\nmodels: {baseline: {m: {from: x}}, fine-tuned: {m-lek: {tune: m, data: d}}}"
@@ -264,9 +264,12 @@ def test_what_is_declared_is_of_entries_and_sets_that_are_there(load):
         ("m >= m-lek.s0 - 1", "'m-lek.s0' is one training seed; compare 'm-lek', all its seeds as one"),
         ("m-lek.s2 > m", "no model 'm-lek.s2' under models; there are: m, m-lek"),
         ("m-lek > m on w", "no benchmark or prompt set 'w'; there are: v, b"),
-        ("m-lek > m - 1", "a margin goes with >=, found 'm-lek > m - 1'"),
+        ("m-lek > m - 1", "a margin goes with >=, and >= with a margin, found 'm-lek > m - 1'"),
         ("m > m", "a model is not compared with itself, found 'm > m'"),
-        ("m-lek beats m", "expected 'A > B', 'A >= B' or 'A >= B - 2 on BENCHMARK', found 'm-lek beats m'"),
+        (
+            "m-lek beats m",
+            "expected 'A > B', 'A >= B - 2' or either with 'on BENCHMARK' behind it, found 'm-lek beats m'",
+        ),
     ],
 )
 def test_a_declared_comparison_that_says_nothing_is_named(refused, declared, says):

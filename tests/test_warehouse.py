@@ -207,6 +207,8 @@ def test_losses_are_the_studys_own_in_the_order_of_a_plot(con):
     ]
     foreign = replace(Loss("t.s0", 2, "train", 9.0), source="theirs")
     records.write_jsonl(layout.imported("theirs") / "logs/t-train/s0.jsonl", [foreign])
+    of_the_base = [Loss("m", 0, "valid", 3.0, mode=mode, data="d") for mode in ("naked", "sandwich")]
+    records.write_jsonl(layout.distil_losses("lek"), of_the_base)
     assert warehouse.losses(con) == warehouse.losses(warehouse.build()) == own
 
 
@@ -225,7 +227,11 @@ def test_a_field_that_a_file_leaves_out_has_its_default_and_an_entry_its_name(co
 
 
 def test_overview_is_in_the_data_mappings_shape(con):
-    assert warehouse.overview(con) == {"sums": {"m": 50.0}, "speed": {"sums_m": 1.0}}
+    assert warehouse.overview(con) == {
+        "sums": {"m": 50.0},
+        "validation_loss": {"t.s0": 2.75},
+        "speed": {"sums_m": 1.0},
+    }
 
 
 def test_the_command_writes_tables_and_summary(study, lem):

@@ -25,7 +25,16 @@ README = ROOT / "README.md"
 RESULTS = """
 select model, prompts, mode, metric, filter, n, unscored, round(value, 3) as value, round(low, 3) as low,
        round(high, 3) as high
-from summary where source = 'own' and prompts in ('validation', 'gsm8k') order by all
+from summary where source = 'own' and prompts in ('validation', 'gsm8k') and filter <> 'strict'
+    and (metric <> 'cut_off' or prompts = 'validation') and (metric <> 'chars' or prompts = 'validation')
+order by prompts, mode, metric, model
+"""
+COMPARISONS = """
+select declared, mode, metric, n, round(baseline_value, 1) as baseline, round(candidate_value, 1) as candidate,
+       round(difference, 1) as difference, round(low, 1) as low, round(high, 1) as high, unit, verdict, holds
+from comparisons where filter <> 'strict' and (metric <> 'cut_off' or prompts = 'validation')
+    and (metric <> 'chars' or prompts = 'validation')
+order by all
 """
 
 
@@ -39,7 +48,7 @@ def stages() -> str:
 
 def _plain(command: str) -> str:
     """Return a command with its matrix variables as capitals: ${item.model} -> MODEL."""
-    return re.sub(r"\$\{(?:item\.)?(\w+)}", lambda m: {"key": "BENCHMARK"}.get(m[1], m[1].upper()), command)
+    return re.sub(r"\$\{(?:item\.)?(\w+)}", lambda m: {"key": "NAME"}.get(m[1], m[1].upper()), command)
 
 
 def commands() -> str:
@@ -63,8 +72,18 @@ def modules() -> str:
 
 
 def results() -> str:
-    """Return the reference run's summary as Markdown, by `lem sql`."""
-    call = [sys.executable, "-m", "lem", "sql", "--format", "markdown", RESULTS]
+    """Return the reference run's summary as Markdown."""
+    return ask(RESULTS)
+
+
+def comparisons() -> str:
+    """Return the reference run's declared comparisons as Markdown."""
+    return ask(COMPARISONS)
+
+
+def ask(query: str) -> str:
+    """Return the answer of `lem sql` as Markdown."""
+    call = [sys.executable, "-m", "lem", "sql", "--format", "markdown", query]
     return subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -91,6 +110,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "modules": modules,
     "results": results,
+    "comparisons": comparisons,
     "speed": speed,
 }
 

@@ -6,7 +6,7 @@ dropped, an answer that was cut off is trimmed to its last whole sentence, and
 what is left is filed as prompt and answer alone. Whoever learns from it learns
 to answer as if the kernel stood there.
 
-    lem distil --set lek      # data/training/lek/{train,valid}.jsonl, data/distilled/lek.jsonl
+    lem distil --set lek      # data/training/lek/{train,valid}.jsonl, data/distilled/lek/
 """
 
 from __future__ import annotations
@@ -14,16 +14,25 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import sys
 from collections import Counter
-from collections.abc import Iterable
 
 import click
 
-from lem import engine, layout, params, questions, signs, training_data
+from lem import (
+    engine,
+    layout,
+    mlx_runtime,
+    mlx_training,
+    params,
+    questions,
+    signs,
+    training_data,
+)
 from lem.asking import Asking
 from lem.errors import LemError
-from lem.prompts import Kernel
-from lem.records import SPLITS, Distilled, Response, read_jsonl, sha256, write_jsonl, write_whole
+from lem.prompts import Kernel, messages
+from lem.records import SPLITS, Distilled, Loss, Response, read_jsonl, sha256, write_jsonl, write_whole
 
 QUOTED = 8  # words in a row that stand in the kernel too: no accident any more
 WORD = re.compile(r"\w+")
@@ -43,23 +52,57 @@ def command(name: str) -> None:
     study = params.load()
     spec = study.distilled(name)
     model, prompts = study.model(spec.model), params.PromptSpec(spec.name, spec.files)
+    must_suffice(spec, len(questions.prompts(prompts)))
     chosen = {key: getattr(spec, key) for key in ("samples", "temperature", "top_p", "max_tokens")}
     Asking(study, model, prompts, spec.mode, dataclasses.replace(study.defaults, **chosen)).run()
     answers = list(read_jsonl(layout.responses(model.role, model.name, name, spec.mode), Response))
-    kept, rows = select(spec, answers, None if spec.mode == "naked" else questions.kernel())
+    kernel = None if spec.mode == "naked" else questions.kernel()
+    kept, rows = select(spec, answers, kernel)
+    asked = {answer.seed_id: answer.prompt for answer in answers}
     for split in SPLITS:
-        chosen_rows = [row for row in rows if row.split == split]
-        lines = [
-            chat(row, answers_by_key(answers)[row.seed_id, row.sample].prompt, kept) for row in chosen_rows
-        ]
+        lines = [chat(row, asked[row.seed_id], kept) for row in rows if row.split == split]
         write_whole(layout.training_set(name) / f"{split}.jsonl", "".join(lines))
     write_jsonl(layout.distilled(name), rows)
+    losses = with_and_without(study, model, spec, kernel)
+    write_jsonl(layout.distil_losses(name), losses)
+    parts = ", ".join(f"{loss.mode} {loss.loss:.4f}" for loss in losses)
+    click.echo(f"{model.name} on the {spec.valid} held out, in nats an answer token: {parts}")
     click.echo(told(name, rows))
 
 
-def answers_by_key(answers: Iterable[Response]) -> dict[Key, Response]:
-    """Return answers by (seed_id, sample)."""
-    return {(answer.seed_id, answer.sample): answer for answer in answers}
+def with_and_without(
+    study: params.Study, model: params.ModelSpec, spec: params.DistilSpec, kernel: Kernel | None
+) -> list[Loss]:
+    """Return the asked model's loss over the held-out answers, each prompt naked and as it was asked.
+
+    What a fine-tune can keep of the kernel is the way from the first to the second.
+    """
+    folder, _ = study.weights(model)
+    tokenizer = mlx_runtime.load_tokenizer(folder)
+    loaded = mlx_runtime.load(folder, memory=study.memory)
+    held_out = training_data.read(layout.training_set(spec.name))["valid"]
+    losses = []
+    for mode in dict.fromkeys(("naked", spec.mode)):
+        wrapped = [
+            dataclasses.replace(example, turns=tuple(messages(mode, kernel, example.prompt)))
+            for example in held_out
+        ]
+        tokens = [training_data.encode(tokenizer, example, sys.maxsize, True) for example in wrapped]
+        loss = mlx_training.mean_loss(loaded.model, tokens)
+        data = layout.training_set(spec.name).as_posix()
+        losses.append(Loss(model.name, 0, "valid", loss, mode=mode, data=data))
+    return losses
+
+
+def must_suffice(spec: params.DistilSpec, prompts: int) -> None:
+    """Raise LemError where not even all answers could fill the set, before any is asked."""
+    samples = spec.samples if spec.temperature else 1  # greedy samples are all the same
+    if prompts * samples < spec.train + spec.valid:
+        raise LemError(
+            f"distil.{spec.name}: {prompts} prompts, {samples} different answers each, are fewer than "
+            f"{spec.train} to train on and {spec.valid} to validate; raise samples (with a temperature), "
+            "add prompts or ask for fewer"
+        )
 
 
 def select(

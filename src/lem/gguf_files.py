@@ -57,7 +57,7 @@ def read(path: Path) -> GGUF:
         raise LemError(f"{path}: {err.message}") from err
     except KeyError as err:
         raise LemError(f"{path}: metadata {err} is missing") from err
-    except (ValueError, IndexError) as err:  # counts that do not fit, an id beyond the vocabulary
+    except (ValueError, IndexError, TypeError) as err:  # counts that do not fit, an id beyond the vocabulary
         raise LemError(f"{path}: its parts do not fit together: {err}") from err
 
 

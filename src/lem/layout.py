@@ -24,8 +24,8 @@ GLOBS = {
     "runs": ("logs/*.json",),
     "models": ("baseline/*/model.json", "fine-tuned/*/model.json", "fine-tuned/*/s*.json"),
     "items": ("items/*.jsonl",),
-    "losses": ("logs/*-train/*.jsonl",),
-    "distilled": ("distilled/*.jsonl",),
+    "losses": ("logs/*-train/*.jsonl", "distilled/*/losses.jsonl"),
+    "distilled": ("distilled/*/answers.jsonl",),
 }
 
 
@@ -87,7 +87,12 @@ def training_set(name: str) -> Path:
 
 def distilled(name: str) -> Path:
     """Return what became of each answer that a training set was drawn from."""
-    return DATA / "distilled" / f"{name}.jsonl"
+    return DATA / "distilled" / name / "answers.jsonl"
+
+
+def distil_losses(name: str) -> Path:
+    """Return the base's losses over a distilled set's held-out answers, with the kernel and without."""
+    return DATA / "distilled" / name / "losses.jsonl"
 
 
 def responses(role: str, name: str, prompts: str, mode: str) -> Path:

@@ -26,7 +26,7 @@ ALL = (
     Metric("nuance", False, "points 1-10", True),
     Metric("kindness", False, "points 1-10", True),
     Metric("awareness", False, "points 1-10", True),
-    Metric("cut_off", True, "rate", False),
+    Metric("cut_off", True, "rate", None),  # how long a model was taught to be decides it
     Metric("chars", False, "characters", None),
 )
 METRICS = {metric.name: metric for metric in ALL}

@@ -91,7 +91,8 @@ def train(
 
     heard(split, iteration, loss, ...) hears each loss, in nats a token: of
     training the mean since the last report, of validation that over the whole
-    set, the last one after the last step.
+    set, the last one after the last step. Validation draws from the same numbers
+    as the order of the batches (in mlx-lm): how often is part of the settings.
     """
     from mlx import optimizers
     from mlx_lm.tuner.trainer import TrainingArgs, evaluate
@@ -131,6 +132,15 @@ def train(
             settings.iters,
             evaluate(model, valid_set, args.batch_size, -1, args.max_seq_length, answer_loss, _batches(step)),
         )
+
+
+def mean_loss(model: Any, examples: Sequence[Tokens]) -> float:  # noqa: ANN401
+    """Return the mean cross entropy of all answers' tokens, in nats a token."""
+    from mlx_lm.tuner.trainer import evaluate
+
+    longest = max(len(tokens) for tokens, _ in examples) + 1
+    loss: float = evaluate(model, list(examples), 1, -1, longest, answer_loss)
+    return loss
 
 
 @contextlib.contextmanager

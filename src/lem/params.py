@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lem import layout
-from lem.compare import Comparison, parse
+from lem.declared import Comparison, parse
 from lem.errors import LemError
 from lem.params_file import DTYPES as DTYPES
 from lem.params_file import FILE, known, listed, mapping, read, section, tree
@@ -207,9 +207,10 @@ def _seeds(content: dict[str, Any]) -> tuple[int, ...]:
 
 def _named_models_exist(study: Study) -> None:
     for name, spec in study.distil.items():
-        if spec.model not in study.models:
-            there = ", ".join(study.models) or "none"
-            raise LemError(f"{FILE}: distil.{name}.model: no model {spec.model!r}; there are: {there}")
+        baselines = [model.name for model in study.models.values() if model.role == "baseline"]
+        if spec.model not in baselines:
+            there = ", ".join(baselines) or "none"
+            raise LemError(f"{FILE}: distil.{name}.model: no baseline {spec.model!r}; there are: {there}")
     entries = dict.fromkeys(spec.entry for spec in study.models.values())
     for number, declared in enumerate(study.compare):
         where = f"{FILE}: compare[{number}]"

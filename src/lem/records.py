@@ -169,15 +169,17 @@ class Score:
 
 @dataclass(frozen=True)
 class Loss:
-    """One loss of a training. Key: (source, model, split, iteration)."""
+    """One loss of a model over a training set. Key: (source, model, data, mode, split, iteration)."""
 
     model: str
     iteration: int  # training steps behind it
-    split: str  # train: mean since the last one; valid: over the whole validation set
+    split: str  # train: mean of the batches since the last one; valid: over every token of the set
     loss: float  # nats per answer token
     learning_rate: float | None = None
     trained_tokens: int | None = None  # answer tokens that the training has learned from so far
     seconds: float | None = None  # since the training began
+    mode: str = "naked"  # how the prompts were wrapped; a training never wraps them
+    data: str | None = None  # folder of the set, where no training's record names it
     source: str = OWN
 
 

@@ -110,7 +110,7 @@ KEYS = {
     "runs": ("source", "run_id"),
     "models": ("source", "name"),
     "items": ("source", "benchmark", "item_id"),
-    "losses": ("source", "model", "split", "iteration"),
+    "losses": ("source", "model", "data", "mode", "split", "iteration"),
     "distilled": ("source", "name", "seed_id", "sample"),
     "measurements": (
         *("source", "model", "prompts", "benchmark", "mode"),

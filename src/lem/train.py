@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import re
 import shutil
 import time
 from pathlib import Path
@@ -80,8 +82,8 @@ def train(study: Study, spec: ModelSpec) -> None:
             plan.folder.mkdir(parents=True)
             shutil.move(half / adapters.WEIGHTS, plan.folder / adapters.WEIGHTS)
             write_json(plan.folder / adapters.CONFIG, plan.config)
-            write_json(card, plan.record())
             losses.close(f"\nDone. Adapter saved to {plan.folder}")
+            write_json(card, plan.record())  # the last: with it the training is whole
         shutil.rmtree(half, ignore_errors=True)
         lock.delete()
 
@@ -239,6 +241,17 @@ def _forget_other_seeds(entry: str, seeds: tuple[int, ...]) -> None:
         for path in file.parent.glob("s*.*"):
             if path.stem not in kept:
                 path.unlink()
+    _forget_answers(entry, seeds)
+
+
+def _forget_answers(entry: str, seeds: tuple[int, ...]) -> None:
+    """Remove what was asked of seeds no longer named; DVC leaves the outputs of cells that are no more."""
+    ours = re.compile(rf"{re.escape(entry)}\.s(\d+)(?:-.*|\.jsonl)?")
+    for folder in ("fine-tuned", "answers/*", "scores/*", "logs"):
+        for path in layout.DATA.glob(f"{folder}/{entry}.s*"):
+            found = ours.fullmatch(path.name)
+            if found and int(found[1]) not in seeds:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 class Losses:
@@ -256,7 +269,11 @@ class Losses:
         click.echo(text)
 
     def add(self, split: str, iteration: int, loss: float, **more: float) -> None:
-        """Keep one loss, and show it."""
+        """Keep one loss, and show it; LemError when it is none, since nothing will be learned any more."""
+        if not math.isfinite(loss):
+            raise LemError(
+                f"{self.model}: {split} loss is {loss} at iteration {iteration}; lower learning_rate"
+            )
         seconds = round(time.perf_counter() - self.began, 2)
         row = Loss(self.model, iteration, split, loss, seconds=seconds, **more)  # type: ignore[arg-type]
         self.rows += dumps(row) + "\n"

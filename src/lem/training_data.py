@@ -58,7 +58,7 @@ def data_sha(folder: Path) -> str:
 def _split(file: Path) -> list[Example]:
     try:
         lines = file.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError as err:
+    except (FileNotFoundError, NotADirectoryError) as err:
         raise LemError(
             f"{file}: no such file; 'data' names a folder with train.jsonl and valid.jsonl, "
             "which lem distil writes (dvc repro), or you"

@@ -50,6 +50,10 @@ from runs left join responses as answers on answers.source = runs.source and ans
 where runs.source = 'own' and runs.responses is not null
 group by all having runs.responses <> found order by all
 """
+LAST_LOSSES = """
+select model, round(arg_max(loss, iteration), 4) from losses
+where source = 'own' and split = 'valid' and data is null group by all order by all
+"""
 LARGEST_RECORD = 2**28  # bytes of one record as JSON
 
 
@@ -183,7 +187,7 @@ def export(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
 
 
 def overview(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """Return data/benchmarks/summary.json in the data mapping's shape: percent, and seconds under speed."""
+    """Return summary.json in the data mapping's shape: percent; losses; seconds under speed."""
     result: dict[str, dict[str, float]] = {}
     for row in accuracies(con):
         result.setdefault(row["benchmark"], {})[row["model"]] = row["percent"]
@@ -192,6 +196,7 @@ def overview(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "where source = 'own' and gen_time is not null and prompts in (select benchmark from scores) "
         "group by all order by all"
     ).fetchall()
+    result["validation_loss"] = dict(con.execute(LAST_LOSSES).fetchall())
     result["speed"] = {f"{prompts}_{model}": seconds for prompts, model, seconds in speed}
     return result
 
@@ -210,6 +215,6 @@ def accuracies(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 def losses(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """Return the study's own training and validation losses, one row an iteration, for dvc plots."""
     rows = con.execute(
-        "select model, split, iteration, loss from losses where source = 'own' order by all"
+        "select model, split, iteration, loss from losses where source = 'own' and data is null order by all"
     ).fetchall()
     return [dict(zip(("model", "split", "iteration", "loss"), row, strict=True)) for row in rows]

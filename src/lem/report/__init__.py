@@ -96,6 +96,7 @@ def pieces(found: Mapping[str, list[Row]]) -> dict[str, Any]:
     return {
         "tally": sentences.tally(found["declared"], found["comparisons"]),
         "declared": noted(sentences.declared(found["declared"], found["comparisons"], tuned)),
+        "kept": sentences.kept(found["kept"]),
         "learned": sentences.learning(found["losses"], [row["model"] for row in found["settings"]]),
         "benchmarks": noted(tables.matrix(found["benchmarks"], order, bold)),
         "signs": noted(tables.signs(found["signs"], order, bold)),

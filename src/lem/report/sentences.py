@@ -157,6 +157,28 @@ def _risen(valid: Sequence[Row]) -> str:
     return f" The validation loss rose at the end: its minimum, {least}, was at iteration {where}."
 
 
+def kept(rows: Iterable[Row]) -> str:
+    """Return a sentence for each fine-tune: how far it came from naked to what the kernel does."""
+    return "\n".join(f"- **{text(row['model'])}**: {_share(row)}" for row in rows)
+
+
+def _share(row: Row) -> str:
+    before, after, goal = row["before"], row["after"], row["under_kernel"]
+    said = f"asked without the kernel, loss {before:.3f} before training and {after:.3f} after; "
+    said += f"its base under the kernel ({text(row['mode'])}) has {goal:.3f}. "
+    if goal >= before:
+        return said + "The kernel makes the base no better at them: there was nothing of it to keep."
+    share = 100 * (before - after) / (before - goal)
+    way = (
+        "as far as the kernel does, or further"
+        if share >= 100
+        else f"{share:.0f} % of the way the kernel does"
+    )
+    way = "not at all in the kernel's way" if share <= 0 else way
+    told = f"The training brought it {way}; how much of that is mere manner, a loss does not say."
+    return said + told
+
+
 # What the multi-scale tables cannot say
 
 
@@ -168,14 +190,22 @@ def scale_notes(rows: Sequence[Row]) -> list[str]:
     if any(row["scale"] is None for row in rows):
         notes.append("A scale shown as - was not stated.")
     for source in sorted({row["source"] for row in rows} - {OWN}):
-        known = _scales([row for row in rows if row["source"] == source])
-        which = f" (scale {', '.join(known)})" if known else ""
+        theirs = _scales([row for row in rows if row["source"] == source])
+        which = f" (scale {', '.join(theirs)})" if theirs else ""
         notes.append(f"Source {text(source)}{which} was imported: its answers and scores were not made here.")
-    if rows and all(row["seeds"] == 1 for row in rows):
-        notes.append(
-            "Each fine-tune has one training seed: an interval is about other items, not another training."
-        )
+    if len(known) > 1 and not _sized(rows):
+        notes.append("No family has two scales: family, variant and training differ along with size.")
+    if rows:
+        seeds = "its seed sd stands beside it" if any(row["seeds"] > 1 for row in rows) else "one seed each"
+        notes.append(f"An interval is about other items, not about another training ({seeds}).")
     return notes
+
+
+def _sized(rows: Iterable[Row]) -> bool:
+    """Return whether some family is there at two scales."""
+    found = {(row["family"], row["scale"]) for row in rows}
+    families = [family for family, _ in found]
+    return any(families.count(family) > 1 for family in families)
 
 
 def _scales(rows: Iterable[Row]) -> list[str]:

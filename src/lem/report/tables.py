@@ -161,15 +161,11 @@ def _seeds(row: Row) -> str:
 
 
 def scales(rows: Iterable[Row]) -> str:
-    """Return a table for each source and prompt set, our own first."""
-
-    def origin(row: Row) -> Key:
-        return row["source"] != OWN, row["source"], row["prompts"]
-
-    rows = sorted(rows, key=lambda row: (*origin(row), *rank(row)))
+    """Return a table for each prompt set, its rows from every source."""
+    rows = sorted(rows, key=lambda row: (row["prompts"], *rank(row)))
     return "\n\n".join(
-        f"Source **{text(source)}**, prompts **{text(prompts)}**:\n\n{_scales(group)}"
-        for (_, source, prompts), group in groupby(rows, key=origin)
+        f"Prompts **{text(prompts)}**:\n\n{_scales(group)}"
+        for prompts, group in groupby(rows, key=lambda row: row["prompts"])
     )
 
 
@@ -177,13 +173,13 @@ def _scales(rows: Iterable[Row]) -> str:
     """Return a table of fine-tunes by family and scale (rows) and metrics (columns)."""
     cells: dict[tuple[Key, str], list[str]] = {}
     for row in rows:
-        who = tuple(row[name] for name in ("family", "scale", "fine_tuned", "baseline", "seeds"))
+        who = tuple(row[name] for name in ("family", "scale", "fine_tuned", "baseline", "seeds", "source"))
         sd = "" if row["seed_sd"] is None else f", seed sd {number(row['seed_sd'], row['unit'])}"
         told = f"{delta(row)}, n = {counted(row)}{sd}, {row['verdict']}"
         cells.setdefault((who, f"{label(row)}, {text(row['unit'])}"), []).append(told)
     found = dict.fromkeys(who for who, _ in cells)
     keys = sorted(found, key=lambda who: (str(who[0]), size(who[1]), *map(str, who)))
-    return grid(["family", "scale", "fine-tune", "minus", "training seeds"], keys, cells)
+    return grid(["family", "scale", "fine-tune", "minus", "training seeds", "source"], keys, cells)
 
 
 # The rows of the plots

@@ -1,7 +1,7 @@
 """What `compare:` of params.yaml declares: who should be better than whom, on what, by which margin. Pure.
 
-    parse("lek > base on gsm8k")              # better, or not
-    parse("lek >= base - 2 on gsm8k")         # not worse by 2 points (of 100 for a rate)
+    parse("lek > base on gsm8k")              # better
+    parse("lek >= base - 2 on gsm8k")         # not worse by 2 points (of 100 for a rate) or more
 
 Declared before the run, so that no comparison is picked afterwards because it came out well.
 """
@@ -29,7 +29,6 @@ class Comparison:
 
     text: str
     candidate: str
-    relation: str
     baseline: str
     margin: float = 0.0
     on: str | None = None
@@ -40,12 +39,12 @@ def parse(text: str, where: str = "compare") -> Comparison:
     text = " ".join(text.split())
     found = DECLARED.fullmatch(text)
     if not found:
-        expected = "'A > B', 'A >= B' or 'A >= B - 2 on BENCHMARK'"
+        expected = "'A > B', 'A >= B - 2' or either with 'on BENCHMARK' behind it"
         raise LemError(f"{where}: expected {expected}, found {text!r}"[:300])
     parts = found.groupdict()
-    if parts["relation"] == ">" and parts["margin"]:
-        raise LemError(f"{where}: a margin goes with >=, found {text!r}"[:300])
+    if (parts["relation"] == ">=") != (parts["margin"] is not None):
+        raise LemError(f"{where}: a margin goes with >=, and >= with a margin, found {text!r}"[:300])
     if parts["candidate"] == parts["baseline"]:
         raise LemError(f"{where}: a model is not compared with itself, found {text!r}"[:300])
     margin = float(parts["margin"] or 0)
-    return Comparison(text, parts["candidate"], parts["relation"], parts["baseline"], margin, parts["on"])
+    return Comparison(text, parts["candidate"], parts["baseline"], margin, parts["on"])
