@@ -6,22 +6,25 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from lem import layout, records, report, sandbox, warehouse
+from lem import layout, metrics, records, report, sandbox, warehouse
 from lem.errors import LemError
+from lem.params_models import Training
 from lem.records import Distilled, Loss, Model, Response, Run, Score
 from lem.report import sentences, tables, words
 
 SHA = "abcdef0123456789" * 4
+DATA_SHA = "123456789abcdef0" * 4
 COMPARE = ("lek > m on validation", "lek >= m - 5 on sums")
-CUT = {"m": 8, "lek": 2}  # of eight answers, those that were cut off
-RIGHT = {"m": [1, 1, 1, 1, 1, 1, 0, 0], "lek": [1, 1, 1, 1, 1, 0, 1, None]}
-TRAINING = json.dumps({"iters": 120, "batch_size": 2, "learning_rate": 0.0001, "rank": 8})
+CUT = {"m": 8, "lek": 2, "chain": 2}  # of eight answers, those that were cut off
+RIGHT = {"m": [1, 1, 1, 1, 1, 1, 0, 0], "lek": [1, 1, 1, 1, 1, 0, 1, None], "chain": [1] * 8}
+TRAINING = Training(iters=120, learning_rate=0.0001, keys=("self_attn.q_proj", "self_attn.v_proj"))
+VALID = ((0, 3.2), (40, 2.0), (80, 1.9), (120, 1.95))
 PLOTS = ("accuracy", "losses", "modes")
 PROMPTS = "prompts:\n  more: {files: [seeds/m.json]}\n"
 
@@ -74,21 +77,38 @@ def baseline():
     model(Model("m", family="f", scale="1M", origin="pypi:m==1", licence="MIT", weights_sha=SHA))
 
 
-def tune(seed):
+def tune(seed, entry="lek", valid=VALID, settings=TRAINING, **more):
     """Write a fine-tune of one training seed with its losses."""
-    model(
-        Model(
-            f"lek.s{seed}", role="fine-tuned", family="f", scale="1M", variant="lek", base="m",
-            origin="pypi:m==1", licence="MIT", weights_sha=SHA, adapter_sha=SHA, entry="lek", seed=seed,
-            data="data/training/lek", data_sha=SHA, training=TRAINING,
-        ),
-        seed,
+    name = f"{entry}.s{seed}"
+    card = Model(
+        name, role="fine-tuned", family="f", scale="1M", variant="lek", base="m", origin="pypi:m==1",
+        licence="MIT", weights_sha=SHA, adapter_sha=SHA, entry=entry, seed=seed, data="data/training/lek",
+        data_sha=DATA_SHA, training=json.dumps(asdict(settings)),
     )  # fmt: skip
-    losses = [Loss(f"lek.s{seed}", n, "train", 3.0 - n / 100, 1e-4, 100 * n) for n in (10, 60, 120)]
-    losses += [
-        Loss(f"lek.s{seed}", n, "valid", loss) for n, loss in ((0, 3.2), (40, 2.0), (80, 1.9), (120, 1.95))
+    model(replace(card, **more), seed)
+    losses = [Loss(name, n, "train", 3.0 - n / 100, 1e-4, 100 * n) for n in (10, 60, 120)]
+    losses += [Loss(name, n, "valid", loss) for n, loss in valid]
+    records.write_jsonl(layout.training_log(entry, seed, "jsonl"), losses)
+
+
+def distilled_losses(**by_mode):
+    """Write the loss of m over what was held out of lek, by mode."""
+    told = [
+        Loss("m", 0, "valid", loss, mode=mode, data="data/training/lek") for mode, loss in by_mode.items()
     ]
-    records.write_jsonl(layout.training_log("lek", seed, "jsonl"), losses)
+    records.write_jsonl(layout.distil_losses("lek"), told)
+
+
+def imported(name, **card):
+    """Write an imported baseline, and a fine-tune with the very same scores: those of m."""
+    theirs, run = layout.imported("theirs"), records.read_json(layout.log("m", "sums", "naked", "json"), Run)
+    own = list(records.read_jsonl(layout.scores("sums", "m"), Score))
+    for who, role, base in (("base", "baseline", None), (name, "fine-tuned", "base")):
+        told = Model(who, source="theirs", role=role, base=base, origin="[x](y)", **card)
+        records.write_json(theirs / role / "one" / "model.json", told)
+        scores = [replace(score, model=who, source="theirs") for score in own]
+        records.write_jsonl(theirs / f"scores/sums/{role}.jsonl", scores)
+    records.write_json(theirs / "logs/one.json", replace(run, source="theirs", model=name))
 
 
 def declare(*compare):
@@ -120,7 +140,15 @@ def study(bare):
     rows += [Distilled("lek", "P5", 0, "valid", None, 40, 40), Distilled("lek", "P6", 0, None, "loop", 40, 0)]
     rows += [Distilled("lek", f"P{n}", 1, None, "refusal", 40, 0) for n in range(3)]
     records.write_jsonl(layout.distilled("lek"), rows)
+    distilled_losses(naked=3.2, sandwich=1.2)
     return bare
+
+
+@pytest.fixture
+def lower(monkeypatch):
+    """A study in which fewer answers that are cut off are better."""
+    lower_is_better = replace(metrics.METRICS["cut_off"], higher_is_better=False)
+    monkeypatch.setitem(metrics.METRICS, "cut_off", lower_is_better)
 
 
 def written():
@@ -142,27 +170,50 @@ def line(text, start):
 def test_the_declared_comparisons_come_first(study):
     text = written()
     assert text.index("lek > m on validation") < text.index("## Models and benchmarks")
-    first = [
-        row for row in section(text, "What was declared, and what came of it").splitlines() if row[:1] == "-"
-    ]
-    assert first[0] == (
+    told = section(text, "What was declared, and what came of it").splitlines()
+    first, second = (number for number, row in enumerate(told) if row[:1] == "-")
+    assert told[first] == "- **lek > m on validation**: 4 rows of metrics without a better direction."
+    said = (
+        "  - (cut_off, naked; neither way is better): 100.0 % -> 25.0 %, paired difference -75.0 points "
+        "(95 % -100.0† to -36.3, n = 8, 1 training seed): **lower**."
+    )
+    assert said in told[first:second] and second == first + 5
+    assert told[second] == (
+        "- **lek >= m - 5 on sums**: holds in 0 of 2 rows, not in 0, open in 2; "
+        "2 more rows of metrics without a better direction."
+    )
+
+
+def test_lower_is_better_where_a_metric_says_so(study, lower):
+    told = section(written(), "What was declared, and what came of it").splitlines()
+    first = next(number for number, row in enumerate(told) if row[:1] == "-")
+    assert told[first] == (
         "- **lek > m on validation**: holds in 2 of 2 rows, not in 0, open in 0; "
         "2 more rows of metrics without a better direction."
     )
-    said = (
+    assert told[first + 1] == (
         "  - (cut_off, naked; lower is better): 100.0 % -> 25.0 %, paired difference -75.0 points "
         "(95 % -100.0† to -36.3, n = 8, 1 training seed): **better**; what was declared holds."
     )
-    assert text.splitlines()[text.splitlines().index(first[0]) + 1] == said
 
 
 def test_the_tally_counts_every_row_and_says_they_are_not_corrected(study):
     text = section(written(), "What was declared, and what came of it")
     assert text.startswith(
-        "\n8 rows of 2 declared comparisons: 5 of metrics with a better direction (2 better, 0 worse, "
-        "0 equivalent, 3 inconclusive) and 3 of metrics without a better direction (0 higher, 0 lower, "
+        "\n8 rows of 2 declared comparisons: 2 of metrics with a better direction (0 better, 0 worse, "
+        "0 equivalent, 2 inconclusive) and 6 of metrics without a better direction (0 higher, 2 lower, "
+        "0 equivalent, 4 inconclusive).\n"
     )
     assert "These intervals are not corrected for their number" in text
+
+
+def test_the_tally_counts_what_came_out_better(study, lower):
+    text = section(written(), "What was declared, and what came of it")
+    assert text.startswith(
+        "\n8 rows of 2 declared comparisons: 5 of metrics with a better direction (2 better, 0 worse, "
+        "0 equivalent, 3 inconclusive) and 3 of metrics without a better direction (0 higher, 0 lower, "
+        "0 equivalent, 3 inconclusive).\n"
+    )
 
 
 def test_a_changed_score_changes_the_verdict(study):
@@ -192,12 +243,28 @@ def test_a_difference_without_an_interval_says_why(study):
     assert f"{told}: inconclusive." in line(written(), "  - (chars, sandwich;")
 
 
-def test_bold_is_only_what_was_declared_and_came_out_better(study):
+def test_bold_is_only_what_was_declared_and_came_out_better(study, lower):
     signs = section(written(), "Signs of the answers")
     assert line(signs, "| lek.s0 | **25.0** (7.1-59.1) |")
     assert "**" not in line(signs, "| m | 100.0")
+    assert "cut_off: lower is better; chars: neither way is better" in signs
     declare()
     assert "| lek.s0 | 25.0 (7.1-59.1) |" in written()
+
+
+def test_fewer_answers_that_are_cut_off_are_no_merit(study):
+    signs = section(written(), "Signs of the answers")
+    assert "| 25.0 (7.1-59.1) |" in signs and "| **" not in signs
+    assert "chars: neither way is better; cut_off: neither way is better" in signs
+
+
+def test_a_better_benchmark_is_bold(study):
+    for name, value in (("m", 0.0), ("lek.s0", 1.0)):
+        run_id = next(records.read_jsonl(layout.scores("sums", name), Score)).run_id
+        scored(name, run_id, [value] * 7 + [1 - value])
+    benchmarks = section(written(), "Models and benchmarks")
+    assert line(benchmarks, "| lek.s0 |").startswith("| lek.s0 | **87.5** (")
+    assert "**" not in line(benchmarks, "| m |")
 
 
 def test_n_stands_in_the_head_where_it_is_one_and_else_in_the_cells(study):
@@ -215,14 +282,109 @@ def test_a_fine_tune_says_what_it_learned_and_where_it_was_best(study):
     )
 
 
+def test_losses_of_a_base_over_a_training_set_are_no_training(study):
+    learned = section(written(), "What the fine-tunes learned")
+    assert [row.split("**")[1] for row in learned.splitlines() if row[:1] == "-"] == ["lek.s0", "lek.s0"]
+    with sandbox.connect(layout.TABLES) as con:
+        assert {row["model"] for row in report.read(con)["losses"]} == {"lek.s0"}
+
+
+ASKED = "- **lek.s0**: asked without the kernel, loss 3.200 before training and "
+MANNER = "how much of that is mere manner, a loss does not say."
+
+
+@pytest.mark.parametrize(
+    ("after", "under", "said"),
+    [
+        (1.95, 1.2, f"The training brought it 62.5 % of the way there; {MANNER}"),
+        (1.95, 1.95, f"The training brought it as far as the kernel does, or further; {MANNER}"),
+        (1.95, 2.5, f"The training brought it as far as the kernel does, or further; {MANNER}"),
+        (3.2, 1.2, "The training brought it no nearer to that."),
+        (3.5, 1.2, "The training brought it no nearer to that."),
+        (1.95, 3.2, "The kernel makes the base no better at them: there was nothing of it to keep."),
+        (1.95, 3.4, "The kernel makes the base no better at them: there was nothing of it to keep."),
+        (3.5, 3.4, "The kernel makes the base no better at them: there was nothing of it to keep."),
+    ],
+)
+def test_what_of_the_kernel_was_kept(after, under, said):
+    row = {"model": "lek.s0", "mode": "sandwich", "before": 3.2, "after": after, "under_kernel": under}
+    assert sentences.kept([row]) == (
+        f"{ASKED}{after:.3f} after; its base under the kernel (sandwich) has {under:.3f}. {said}"
+    )
+
+
+def test_what_was_kept_is_of_the_first_and_the_last_validation(study):
+    tune(1, valid=((60, 2.4), (120, 3.6), (0, 3.4)))
+    told = section(written(), "What the fine-tunes learned").split("What of the kernel was kept")[1]
+    assert told.splitlines()[2] == (
+        f"{ASKED}1.950 after; its base under the kernel (sandwich) has 1.200. "
+        f"The training brought it 62.5 % of the way there; {MANNER}"
+    )
+    assert told.splitlines()[3] == (
+        "- **lek.s1**: asked without the kernel, loss 3.400 before training and 3.600 after; "
+        "its base under the kernel (sandwich) has 1.200. The training brought it no nearer to that."
+    )
+
+
+def test_only_a_fine_tune_on_its_own_bases_answers_has_kept_anything(study):
+    tune(0, "chain", base="lek.s0")
+    assert written().count("asked without the kernel") == 1
+    nothing = "No fine-tune learned from answers that its own base gave under the kernel."
+    for more in (
+        {"data": "data/training/other"},
+        {"base": "other"},
+        {"settings": replace(TRAINING, mask_prompt=False)},  # its losses are of the prompts too
+    ):
+        tune(0, **more)
+        text = written()
+        assert nothing in text and "asked without the kernel" not in text
+    tune(0)
+    assert nothing not in written()
+    distilled_losses(naked=3.2)  # distilled without the kernel
+    assert nothing in written()
+
+
 def test_settings_and_distillation(study):
     text = written()
-    assert "| lek.s0 | m | data/training/lek | 120 | 2 | 0.0001 | 8 | 0 | abcdef012345 |" in text
+    training = section(text, "Training")
+    assert (
+        "| model | base | data | iterations | batch | learning rate | type | rank | scale | blocks | modules "
+        "| seed | data hash | adapter | command |\n"
+    ) in training
+    assert line(training, "| lek.s0") == (
+        "| lek.s0 | m | data/training/lek | 120 | 2 | 0.0001 | lora | 8 | 20.0 | 16 "
+        "| self_attn.q_proj self_attn.v_proj | 0 | 123456789abc | abcdef012345 | lem train --model lek.s0 |"
+    )
     assert line(text, "- **lek**: 10 ") == (
         "- **lek**: 10 answers: 5 kept to train on, 1 to validate, 4 dropped; 2 of the kept were trimmed, "
         "by 20 characters in all."
     )
     assert "| lek | dropped | refusal | 3 | 0 | 0 |" in text
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        (Training(fine_tune_type="full"), "| full | - | - | 16 | - |"),
+        (Training(fine_tune_type="full", keys=("a.b",), num_layers=-1), "| full | - | - | -1 | - |"),
+        (Training(), "| lora | 8 | 20.0 | 16 | all linear |"),
+        (Training(fine_tune_type="dora", rank=4, keys=("a.b",)), "| dora | 4 | 20.0 | 16 | a.b |"),
+    ],
+)
+def test_settings_that_a_training_does_not_have_are_not_shown(study, settings, shown):
+    tune(0, settings=settings)
+    told = line(section(written(), "Training"), "| lek.s0")
+    assert f" 0.00001 {shown} 0 | 123456789abc | abcdef012345 |" in told
+
+
+def test_a_fine_tune_without_settings_is_listed(study):
+    tune(0, training=None)
+    told = line(section(written(), "Training"), "| lek.s0")
+    assert told.startswith("| lek.s0 | m | data/training/lek |" + " - |" * 8 + " 0 | 123456789abc |")
+
+
+SCALES = "Multi-scale: fine-tuned minus baseline"
+OTHER_ITEMS = "An interval is about other items, not about another training"
 
 
 def test_modes_and_scales(study):
@@ -232,22 +394,69 @@ def test_modes_and_scales(study):
         "| validation | cut_off | lek | sandwich | 25.0 | 37.5 | +12.5 (-17.1 to +42.1) | points | 8 | 1 |"
         in modes
     )
-    scales = section(text, "Multi-scale: fine-tuned minus baseline")
-    assert "| f | 1M | lek | m | 1 | -75.0 (-100.0† to -36.3), n = 8, better |" in scales
-    assert "There is one scale only, 1M" in scales and "one training seed" in scales
+    scales = section(text, SCALES)
+    assert "| family | scale | fine-tune | minus | training seeds | source |" in scales
+    (told,) = [row for row in scales.splitlines() if "-75.0 (-100.0† to -36.3), n = 8, lower |" in row]
+    assert told.startswith("| f | 1M | lek | m | 1 | own | ")
+    assert "There is one scale only, 1M" in scales and "No family has two scales" not in scales
+    assert f"{OTHER_ITEMS} (one seed each)." in scales
+
+
+def test_scales_tell_better_from_lower(study, lower):
+    assert "-75.0 (-100.0† to -36.3), n = 8, better |" in section(written(), SCALES)
 
 
 def test_two_seeds_are_two_and_differ(study):
     tune(1)
     text = written()
-    assert "n = 8, 2 training seeds, seed sd 8.8): **better**" in line(
-        text, "  - (cut_off, naked; lower is better): 100.0 %"
+    assert "n = 8, 2 training seeds, seed sd 8.8): **lower**." in line(
+        text, "  - (cut_off, naked; neither way is better): 100.0 %"
     )
-    scales = section(text, "Multi-scale: fine-tuned minus baseline")
-    assert (
-        "| lek | m | 2 | -68.8 (" in scales and "seed sd 8.8" in scales and "one training seed" not in scales
-    )
+    scales = section(text, SCALES)
+    assert "| lek | m | 2 | own | " in scales and "| -68.8 (" in scales and "seed sd 8.8" in scales
+    assert f"{OTHER_ITEMS} (the seed sd beside it is, where there are several seeds)." in scales
+    assert "one seed each" not in scales
     assert "- **lek.s1**: validation loss" in text
+
+
+def test_an_imported_scale_stands_next_to_our_own(study):
+    imported("big", family="f", scale="2B")
+    scales = section(written(), SCALES)
+    (sums,) = [part for part in scales.split("Prompts **")[1:] if part.startswith("sums**")]
+    _, head, _, mine, theirs, *_ = [row for row in sums.splitlines() if row]
+    assert head == (
+        "| family | scale | fine-tune | minus | training seeds | source "
+        "| exact_match, flexible, naked, points | exact_match, strict, naked, points "
+        "| chars, naked, characters | cut_off, naked, points |"
+    )
+    assert mine.startswith("| f | 1M | lek | m | 1 | own | 0.0 (-53.4 to +53.4), n = 7 (1 unscored), inc")
+    same = "0.0 (no interval), n = 8, inconclusive"
+    assert theirs == f"| f | 2B | big | base | 1 | theirs | {same} | {same} | - | - |"
+    assert scales.count("Prompts **sums**") == 1 and "Source theirs (scale 2B) was imported" in scales
+    assert "one scale only" not in scales and "No family has two scales" not in scales
+    imported("big", family="g", scale="2B")
+    assert "No family has two scales: family, variant and" in section(written(), SCALES)
+
+
+@pytest.mark.parametrize(
+    ("found", "notes"),
+    [
+        ([], []),
+        ([("f", "1M")], ["There is one scale only, 1M"]),
+        ([("f", "1M"), ("g", "1M")], ["There is one scale only, 1M"]),
+        ([("f", "1M"), ("f", "2M"), ("g", "3M")], []),
+        ([("f", "1M"), ("g", "2M"), ("f", "1M")], ["No family has two scales"]),
+        ([("f", "1M"), ("f", None), ("g", "2M")], ["A scale shown as -", "No family has two scales"]),
+        ([(None, "1M"), (None, "2M")], ["No family has two scales"]),
+        ([("f", None)], ["A scale shown as -"]),
+    ],
+)
+def test_what_the_multi_scale_tables_cannot_say(found, notes):
+    rows = [{"source": "own", "family": family, "scale": scale, "seeds": 1} for family, scale in found]
+    told = sentences.scale_notes(rows)
+    expected = notes + ([f"{OTHER_ITEMS} (one seed each)."] if found else [])
+    assert len(told) == len(expected)
+    assert all(note.startswith(start) for note, start in zip(told, expected, strict=True))
 
 
 def test_nothing_declared(study):
@@ -264,6 +473,7 @@ def test_a_baseline_alone_has_its_report_and_its_three_plots(bare, lem):
     for said in (
         "No comparison is declared",
         "No fine-tune has been trained",
+        "No fine-tune learned from answers that its own base gave under the kernel.",
         "No fine-tune and its baseline",
         "No training set was distilled",
         "| m | 75.0 (40.9-92.9) |",
@@ -281,22 +491,13 @@ def test_no_record_at_all(tmp_path, monkeypatch):
 
 
 def test_a_foreign_name_cannot_break_a_table_or_a_sentence(study):
-    theirs, name = layout.imported("theirs"), "a|b*c_<i>"
-    run = records.read_json(layout.log("m", "sums", "naked", "json"), Run)
-    for who, role, base in (("base", "baseline", None), (name, "fine-tuned", "base")):
-        card = Model(who, source="theirs", role=role, base=base, scale="2B", origin="[x](y)")
-        records.write_json(theirs / role / who.replace("|", "-") / "model.json", card)
-        own = records.read_jsonl(layout.scores("sums", "m"), Score)
-        scores = [replace(score, model=who, source="theirs") for score in own]
-        records.write_jsonl(theirs / f"scores/sums/{role}.jsonl", scores)
-        records.write_json(
-            theirs / f"logs/{role}.json", replace(run, source="theirs", run_id=run.run_id, model=who)
-        )
-        (theirs / "logs/baseline.json").unlink(missing_ok=True)
+    name = "a|b*c_<i>"
+    imported(name, scale="2B")
     text = written()
-    assert r"| 2B | a\|b\*c\_\<i> | base | 1 | 0.0 (no interval), n = 8, inconclusive |" in text
+    assert r"| - | 2B | a\|b\*c\_\<i> | base | 1 | theirs | 0.0 (no interval), n = 8, inconclusive |" in text
     assert r"| \[x\](y) |" in text and name not in text
     assert "Source theirs (scale 2B) was imported" in text and "one scale only" not in text
+    assert "No family has two scales" in text
 
 
 @pytest.mark.parametrize(
@@ -371,7 +572,7 @@ def test_what_was_declared_stands_in_the_order_of_params_and_names_what_is_not_m
     ]
     assert "- **lek > m on more** is not measured yet: no rows of both on more.\n" in text
     assert text.startswith(
-        "\n8 rows of 3 declared comparisons, 1 of them not measured yet: 5 of metrics with"
+        "\n8 rows of 3 declared comparisons, 1 of them not measured yet: 2 of metrics with"
     )
 
 

@@ -111,7 +111,7 @@ def paired(row: Row, is_tuned: bool) -> str:
 
 
 def ways(rows: Iterable[Row]) -> str:
-    """Return which way is better, for each metric there is: 'cut_off: lower is better; chars: ...'."""
+    """Return which way is better, for each metric there is: 'exact_match: higher is better; chars: ...'."""
     found = {row["metric"]: direction(row) for row in sorted(rows, key=rank)}
     return "; ".join(f"{text(metric)}: {WAYS[way]}" for metric, way in found.items())
 
@@ -168,15 +168,11 @@ def _share(row: Row) -> str:
     said += f"its base under the kernel ({text(row['mode'])}) has {goal:.3f}. "
     if goal >= before:
         return said + "The kernel makes the base no better at them: there was nothing of it to keep."
-    share = 100 * (before - after) / (before - goal)
-    way = (
-        "as far as the kernel does, or further"
-        if share >= 100
-        else f"{share:.0f} % of the way the kernel does"
-    )
-    way = "not at all in the kernel's way" if share <= 0 else way
-    told = f"The training brought it {way}; how much of that is mere manner, a loss does not say."
-    return said + told
+    if after >= before:
+        return said + "The training brought it no nearer to that."
+    way = f"{number(100 * (before - after) / (before - goal), 'percent')} % of the way there"
+    way = way if after > goal else "as far as the kernel does, or further"
+    return f"{said}The training brought it {way}; how much of that is mere manner, a loss does not say."
 
 
 # What the multi-scale tables cannot say
@@ -196,14 +192,15 @@ def scale_notes(rows: Sequence[Row]) -> list[str]:
     if len(known) > 1 and not _sized(rows):
         notes.append("No family has two scales: family, variant and training differ along with size.")
     if rows:
-        seeds = "its seed sd stands beside it" if any(row["seeds"] > 1 for row in rows) else "one seed each"
+        several = any(row["seeds"] > 1 for row in rows)
+        seeds = "the seed sd beside it is, where there are several seeds" if several else "one seed each"
         notes.append(f"An interval is about other items, not about another training ({seeds}).")
     return notes
 
 
 def _sized(rows: Iterable[Row]) -> bool:
-    """Return whether some family is there at two scales."""
-    found = {(row["family"], row["scale"]) for row in rows}
+    """Return whether some family is there at two scales; what was not stated is neither."""
+    found = {(row["family"], row["scale"]) for row in rows if row["family"] and row["scale"]}
     families = [family for family, _ in found]
     return any(families.count(family) > 1 for family in families)
 
