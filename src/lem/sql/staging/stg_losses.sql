@@ -1,3 +1,3 @@
--- one row a loss of a training, in nats an answer token
+-- one row a loss over a training set, in nats an answer token
 select source, model, data, mode, split, iteration, loss, learning_rate, trained_tokens, seconds
 from raw_losses
