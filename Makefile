@@ -33,7 +33,7 @@ gemma: $(READY)  ## install the second scale's weights: 238 MB, Gemma terms of u
 test: $(READY)  ## all tests, on the real parts
 	python -m pytest
 
-slow: $(READY)  ## ten kills of the real model at random moments, and other slow checks
+slow: $(READY)  ## ten kills of the real model, training seeds and experiments through DVC
 	python -m pytest -m slow
 
 lint: $(READY)  ## ruff and mypy --strict

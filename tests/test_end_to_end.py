@@ -7,6 +7,7 @@ a broken record or a kill does. The figures of the README come from SmolLM2.
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,6 +54,7 @@ def reference(make_study, tmp_path_factory):
     run("dvc", "init", "-q", cwd=folder)
     run("dvc", "remote", "add", "-d", "store", "store", cwd=folder)
     (folder / ".gitignore").write_text((ROOT / ".gitignore").read_text())
+    shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots", dirs_exist_ok=True)
     run("dvc", "repro", cwd=folder)
     run("dvc", "push", cwd=folder)
     commit(folder, "reference run")
@@ -276,6 +278,7 @@ def test_a_third_fine_tune_is_three_lines_and_runs_only_its_cells(clone):
     assert int(run("lem", "sql", tuned, cwd=clone).stdout.split()[1]) > 0
 
 
+@pytest.mark.slow
 def test_more_training_seeds_train_only_the_new_ones_and_show_their_spread(clone):
     replace(clone / "params.yaml", "seeds: [0]", "seeds: [0, 1]")
     done = run("dvc", "repro", cwd=clone)
@@ -291,13 +294,13 @@ def test_more_training_seeds_train_only_the_new_ones_and_show_their_spread(clone
     assert not (clone / "data/models/micro-lek/s1").exists(), "a seed no longer named leaves nothing behind"
 
 
+@pytest.mark.slow
 def test_dvc_draws_the_losses_and_runs_experiments(clone):
     """What a DVC user types: plots of this revision and of two, an experiment with another setting."""
     shown = run("dvc", "plots", "show", "--json", cwd=clone).stdout
     assert "reports/plots/losses.json" in shown
     assert '"micro-lek.s0"' in shown.replace("\\", "")
     setting = "models.fine-tuned.micro-lek.iters=6"
-    commit(clone, "before the experiment")
     replace(clone / "params.yaml", "data: data/training/lek}", "data: data/training/lek, iters: 4}")
     run("dvc", "repro", cwd=clone)
     commit(clone, "iters stated")
