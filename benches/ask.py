@@ -19,7 +19,7 @@ from lem import mlx_runtime, params, questions
 from lem.prompts import Kernel, messages, render
 
 MODEL = Path("data/models/smollm2-135m")
-LONG_KERNEL = Path(__file__).with_name("long-kernel.txt")  # 3,900 characters, so that reading it once pays
+LONG_KERNEL = Path("kernel/lek-1-narrative.txt")  # 3,900 characters, so that reading it once pays
 
 
 def rendered(tokenizer: Any, mode: str, n: int) -> list[list[int]]:  # noqa: ANN401

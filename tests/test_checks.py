@@ -117,6 +117,8 @@ def test_clean_records_pass_and_the_report_is_the_same_bytes_again():
         "runs": (2, 2, "duckdb+gx"),
         "models": (1, 1, "duckdb+gx"),
         "items": (1, 2, "duckdb+gx"),
+        "losses": (0, 0, "duckdb+gx"),
+        "distilled": (0, 0, "duckdb+gx"),
     }
     assert "responses       2 files           6 rows" in result.output
     spoken = {(rule["table"], rule["rule"]): rule["rows"] for rule in report()["rules"]}

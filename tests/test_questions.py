@@ -69,14 +69,20 @@ def test_the_validation_set_is_the_first_forty(monkeypatch):
     assert found == [Prompt(seed["id"], seed["prompt"]) for seed in seeds()[:40]]
 
 
-def test_the_kernel_is_of_a_size_that_a_cpu_prefills_once(monkeypatch):
+def test_the_kernel_in_use_is_short_enough_for_a_small_model(monkeypatch):
+    """Under the whole narrative a 135M model recited it instead of answering."""
     monkeypatch.chdir(ROOT)
     kernel = questions.kernel()
-    assert 3500 <= len(kernel.text) <= 4500
+    assert 300 <= len(kernel.text) <= 1000
     assert 0 < len(kernel.signature) <= 300 and "\n" not in kernel.signature
+
+
+def test_the_narrative_speaks_of_every_axiom_and_says_whose_text_it_is():
+    text = (ROOT / "kernel/lek-1-narrative.txt").read_text()
+    assert 3500 <= len(text) <= 4500
+    assert text.startswith("This kernel is this project's own text")
     for axiom in json.loads((ROOT / "kernel/axioms.json").read_text())["axioms"]:
-        assert axiom["name"].lower() in kernel.text.lower()
-        assert axiom["name"].lower() in kernel.signature.lower()
+        assert axiom["name"].lower() in text.lower()
 
 
 STEP = re.compile(r"(\d+ [-+*/] \d+) = <<(\d+)([-+*/])(\d+)=(\d+)>>(\d+)")
