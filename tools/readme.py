@@ -30,10 +30,10 @@ from summary where source = 'own' and prompts in ('validation', 'gsm8k') and fil
 order by prompts, mode, metric, model
 """
 COMPARISONS = """
-select declared, mode, metric, n, round(baseline_value, 1) as baseline, round(candidate_value, 1) as candidate,
-       round(difference, 1) as difference, round(low, 1) as low, round(high, 1) as high, unit, verdict, holds
-from comparisons where filter <> 'strict' and (metric <> 'cut_off' or prompts = 'validation')
-    and (metric <> 'chars' or prompts = 'validation')
+select declared, mode, metric, n, round(baseline_value, 1) as baseline,
+       round(candidate_value, 1) as candidate, round(difference, 1) as difference,
+       round(low, 1) as low, round(high, 1) as high, unit, verdict, holds
+from comparisons where filter <> 'strict' and metric not in ('chars', 'cut_off')
 order by all
 """
 
