@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+IMPORTS := $(wildcard data/imported/*.dvc)   # dvc repro asks for no file below a folder that is there
 SUMMARY := select declared, mode, metric, filter, n, unscored, round(candidate_value, 1) as candidate, \
 	round(baseline_value, 1) as baseline, round(difference, 1) as difference, round(low, 1) as low, \
 	round(high, 1) as high, unit, verdict from comparisons order by all
@@ -16,6 +17,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: $(READY)  ## pull the reference run, rebuild the weights, run what changed, print the comparisons
+	@$(if $(IMPORTS),dvc pull -q $(IMPORTS))
 	@dvc repro convert
 	@dvc repro --pull
 	@lem sql "$(SUMMARY)"
@@ -23,7 +25,7 @@ repro: $(READY)  ## pull the reference run, rebuild the weights, run what change
 fresh: $(READY)  ## recompute everything of our own from zero; only imports are pulled
 	rm -rf .lem data/answers data/baseline data/benchmarks data/distilled/* data/fine-tuned/* data/items data/logs \
 		data/models data/scores data/training
-	$(if $(wildcard data/imported/*.dvc),dvc pull -q $(wildcard data/imported/*.dvc))
+	@$(if $(IMPORTS),dvc pull -q $(IMPORTS))
 	dvc repro --force --no-run-cache
 	@lem sql "$(SUMMARY)"
 
