@@ -313,12 +313,7 @@ def test_calls_that_say_too_little(study, lem):
 
 
 def test_a_fine_tuned_model_has_nothing_to_convert(study, lem):
-    Path("params.yaml").write_text(
-        Path("params.yaml")
-        .read_text()
-        .replace("prompts:", "  fine-tuned: {tuned: {tune: micro, data: lessons}}\nprompts:", 1)
-    )
-    one_line(lem("convert", "--model", "tuned", code=1), "is fine-tuned: its weights are its base's")
+    one_line(lem("convert", "--model", "micro-lek", code=1), "is fine-tuned: its weights are its base's")
 
 
 def test_record_takes_the_stated_licence_before_the_entrys():
