@@ -113,7 +113,7 @@ GOOD = {
     },
     "losses": {
         **{"model": "m.s0", "iteration": 0, "split": "valid", "loss": 0.0, "source": "own"},
-        **{"learning_rate": 0.0, "trained_tokens": 0, "seconds": 0.0},
+        **{"learning_rate": 0.0, "trained_tokens": 0, "seconds": 0.0, "mode": "naked", "data": None},
     },
     "distilled": {
         **{"name": "lek", "seed_id": "P41", "sample": 0, "split": "train", "dropped": None, "source": "own"},
