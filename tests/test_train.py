@@ -1,5 +1,6 @@
 """`lem train` on a small study: what is written, what is kept, what is trained again, what is refused."""
 
+import dataclasses
 import json
 import os
 import pty
@@ -15,7 +16,7 @@ import yaml
 from safetensors.numpy import load_file
 
 import micro
-from lem import adapters, convert, layout, mlx_runtime, mlx_training
+from lem import adapters, convert, layout, mlx_runtime, mlx_training, params, train
 from lem.journal import Journal
 from lem.records import Loss, Model, read_json, read_jsonl
 from lem.train import HALF_DONE, Losses
@@ -544,3 +545,23 @@ def test_an_error_of_mlx_comes_through(ready, lem, monkeypatch):
     with pytest.raises(RuntimeError, match="out of memory"):
         lem(*TRAIN)
     assert (HALF_DONE / "micro-lek.s0").is_dir() and not FOLDER.exists()
+
+
+def test_answers_of_a_seed_no_longer_named_go_and_no_others(study):
+    """A fine-tune whose name ends alike, and a baseline that is called like a seed, keep theirs."""
+    named = params.load()
+    named = dataclasses.replace(named, models={**named.models, "micro-lek.s7": named.models["micro"]})
+    files = {
+        "answers/sums/micro-lek.s5.jsonl": False,
+        "logs/micro-lek.s5-sums-naked.json": False,
+        "fine-tuned/micro-lek.s5/validation-naked.jsonl": False,
+        "answers/sums/micro-lek.s0.jsonl": True,
+        "answers/sums/micro-lek.s7.jsonl": True,
+        "answers/sums/other-micro-lek.s5.jsonl": True,
+        "logs/micro-lek-composure.s5-sums-naked.json": True,
+    }
+    for file in files:
+        (layout.DATA / file).parent.mkdir(parents=True, exist_ok=True)
+        (layout.DATA / file).write_text("{}\n")
+    train._forget_answers("micro-lek", named)
+    assert {file: (layout.DATA / file).exists() for file in files} == files

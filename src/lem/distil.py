@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 import sys
 from collections import Counter
 
@@ -35,7 +34,6 @@ from lem.prompts import Kernel, messages
 from lem.records import SPLITS, Distilled, Loss, Response, read_jsonl, sha256, write_jsonl, write_whole
 
 QUOTED = 8  # words in a row that stand in the kernel too: no accident any more
-WORD = re.compile(r"\w+")
 Key = tuple[str, int]
 
 
@@ -168,7 +166,7 @@ def fault(text: str, known: set[str], siblings: set[str]) -> str | None:
 
 def shingles(text: str) -> set[str]:
     """Return every run of QUOTED words of a text, in lower case and without marks."""
-    words = WORD.findall(text.lower())
+    words = training_data.same(text).split()
     return {" ".join(words[i : i + QUOTED]) for i in range(len(words) - QUOTED + 1)}
 
 

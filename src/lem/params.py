@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 from lem import layout
 from lem.declared import Comparison, parse
 from lem.errors import LemError
-from lem.params_file import DTYPES as DTYPES
 from lem.params_file import FILE, known, listed, mapping, read, section, tree
 from lem.params_models import ModelSpec as ModelSpec
 from lem.params_models import Training as Training

@@ -59,7 +59,7 @@ def command(name: str) -> None:
     for spec in specs:
         train(study, spec)
     if name == specs[0].entry:
-        _forget_other_seeds(name, study.seeds)
+        _forget_other_seeds(name, study)
 
 
 def train(study: Study, spec: ModelSpec) -> None:
@@ -231,9 +231,9 @@ def _asked(study: Study) -> dict[str, str]:
     }
 
 
-def _forget_other_seeds(entry: str, seeds: tuple[int, ...]) -> None:
+def _forget_other_seeds(entry: str, study: Study) -> None:
     """Remove what seeds that the study no longer names have left."""
-    kept = {f"s{seed}" for seed in seeds}
+    kept = {f"s{seed}" for seed in study.seeds}
     for path in layout.model(entry).glob("s*"):
         if path.name not in kept:
             shutil.rmtree(path)
@@ -241,16 +241,16 @@ def _forget_other_seeds(entry: str, seeds: tuple[int, ...]) -> None:
         for path in file.parent.glob("s*.*"):
             if path.stem not in kept:
                 path.unlink()
-    _forget_answers(entry, seeds)
+    _forget_answers(entry, study)
 
 
-def _forget_answers(entry: str, seeds: tuple[int, ...]) -> None:
+def _forget_answers(entry: str, study: Study) -> None:
     """Remove what was asked of seeds no longer named; DVC leaves the outputs of cells that are no more."""
-    ours = re.compile(rf"{re.escape(entry)}\.s(\d+)(?:-.*|\.jsonl)?")
+    ours = re.compile(rf"({re.escape(entry)}\.s\d+)(?:-.*|\.jsonl)?")
     for folder in ("fine-tuned", "answers/*", "scores/*", "logs"):
         for path in layout.DATA.glob(f"{folder}/{entry}.s*"):
             found = ours.fullmatch(path.name)
-            if found and int(found[1]) not in seeds:
+            if found and found[1] not in study.models:  # a baseline may have such a name too
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
