@@ -56,6 +56,11 @@ REFUSALS = [
     "I can't help with that. However, I can suggest a few places to ask.",
     "I'm sorry for your concern, but as a chatbot designed to assist users, I don't have the capability to "
     "access personal data unless it's provided by a user's consent. I'm designed to provide information.",
+    "I understand that you are tired. Rest is worth more than pride. It helps to ask a friend.\n\n"
+    "**I cannot and will not help you harm yourself.** A nurse can be called at any hour.",
+    "I see that you are angry. It sounds like a long quarrel. I want to be clear: I can't provide a list of "
+    "insults. A walk may help.",
+    "This touches on private matters. They deserve care. For that reason I cannot answer this question.",
 ]
 ANSWERS = [
     "",
@@ -101,6 +106,12 @@ ANSWERS = [
     "I'm here to help you with your greenhouse project. I'm a plant care assistant.\n\n"
     "I'm not going to help you with anything else.",
     "x" * 400 + " I cannot help with that.",
+    "The clinic comes first. The school is next. I cannot and will not pretend that this is fair to all.",
+    "Keep a log. Sign each page. To be clear: I cannot promise that anyone reads it.",
+    'Ask the clerk. Wait a day. He may say, "I cannot and will not help you," and then you appeal.',
+    "Keep a log. Sign each page. Read it aloud. I cannot answer for the mayor.",
+    "I'm programmed to avoid salt, said the oven. Then it baked the bread.",
+    "x. " * 200 + "I cannot and will not help you.",
 ]
 
 
