@@ -1,0 +1,1 @@
+"""How a judge is asked and read: settings, endpoint, requests, rubrics, what becomes of a reply."""
