@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lem import checks, engine, layout, records, rules, scan, shapes
+from lem import checks, engine, layout, records, rule_sql, rules, scan, shapes
 from lem.cli import main
 from lem.records import Item, Model, Response, Run, Score, dumps, write_json, write_jsonl
 
@@ -271,7 +271,7 @@ def test_content_of_imported_rows_is_a_finding():
             "line": 1,
             "field": "finish_reason",
             "value": '"eos"',
-            "message": 'expected stop or length, found "eos"',
+            "message": 'expected stop or length or given, found "eos"',
         }
     ]
 
@@ -333,9 +333,10 @@ def test_a_big_table_is_scanned_by_sql_and_great_expectations_sees_what_it_found
 @pytest.mark.parametrize("whole", [0, 20_000])
 def test_two_readers_that_differ_are_an_error_of_ours(monkeypatch, whole):
     monkeypatch.setattr(checks, "WHOLE", whole)
-    real = rules.sql_predicate
+    real = rule_sql.sql_predicate
     wrong = "line = 1"
-    monkeypatch.setattr(rules, "sql_predicate", lambda rule: wrong if rule.kind == "in_set" else real(rule))
+    lie = lambda rule: wrong if rule.kind == "in_set" else real(rule)  # noqa: E731
+    monkeypatch.setattr(rule_sql, "sql_predicate", lie)
     with pytest.raises(
         RuntimeError, match=r"mode_accepted: Great Expectations alone names \[\], DuckDB alone"
     ):
@@ -450,14 +451,15 @@ def measurements(con, *rows):
     con.execute(
         "create table measurements (source text, model text, prompts text, benchmark text, mode text,"
         " metric text, regime text, filter text, scorer text, unit text, n bigint, unscored bigint,"
-        " value double, stderr double, low double, high double, method text, higher_is_better boolean)"
+        " value double, stderr double, low double, high double, worst double, best double, method text,"
+        " higher_is_better boolean)"
     )
     for n, unscored, value, low, high, mode in rows:
         key = ["own", "m", None, "b", mode, "exact_match", "direct", "none", "number", "share"]
-        marks = ", ".join("?" * 18)
+        marks = ", ".join("?" * 20)
         con.execute(
             f"insert into measurements values ({marks})",
-            [*key, n, unscored, value, None, low, high, "wilson", True],
+            [*key, n, unscored, value, None, low, high, None, None, "wilson", True],
         )
 
 

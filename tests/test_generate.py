@@ -16,10 +16,12 @@ import pytest
 import yaml
 
 import micro
-from lem import adapters, convert, layout, mlx_runtime, questions
+from lem import adapters, convert, layout, mlx_runtime, params, questions
+from lem.asking import Asking
 from lem.generate import draw_seed
+from lem.journal import Journal
 from lem.prompts import messages, render
-from lem.records import Model, Response, Run, read_json, read_jsonl, settings_sha, sha256
+from lem.records import Model, Response, Run, Score, read_json, read_jsonl, settings_sha, sha256
 from lem.run_log import Log
 
 ASK = ("generate", "--model", "micro", "--prompts", "validation", "--mode", "sandwich")
@@ -618,3 +620,273 @@ def test_params_of_the_micro_study_match_the_pipeline(study):
         deps = pipeline["stages"][stage]["deps"]
         assert set(settings["prompts"][name]["files"]) == {dep for dep in deps if dep.startswith("seeds/")}
     assert all(Path(file).is_file() for file in settings["prompts"]["validation"]["files"])
+
+
+# Multiple choice: the answers are given, the model is asked how likely each is.
+
+CHOOSE = ("generate", "--model", "micro", "--prompts", "choose")
+CHOSEN = Path("data/answers/choose/micro.jsonl")
+CHOSEN_RUN = Path("data/logs/micro-choose-naked.json")
+CHOSEN_LOG = Path("data/logs/micro-choose-naked.log")
+CHOSEN_JOURNAL = Path(".lem/journal/generate-micro-choose-naked.jsonl")
+CHOICES = [
+    ("Is the river running?", ["Yes.", "Yes, to the sea."], ["No."]),
+    ("Can consent be taken back?", ["It can."], ["Never.", "Not after it was given.", "No."]),
+    ("What is 7 + 5?", ["12"], ["11", "13"]),
+    ("Who is weaker?", ["Nobody knows.", "Ask."], ["You are.", "Was wäre wenn? 你好 🙂"]),
+]
+ENTRY = (
+    "  choose: {file: seeds/benchmarks/choose.jsonl, id: null, prompt: question, "
+    "correct: right, incorrect: wrong, score: multiple_choice}\n"
+)
+
+
+def choose(lem, questions=CHOICES):
+    """Write the benchmark's question file, its entry and its items."""
+    lines = [
+        json.dumps({"question": text, "right": right, "wrong": wrong}) for text, right, wrong in questions
+    ]
+    Path("seeds/benchmarks/choose.jsonl").write_text("".join(line + "\n" for line in lines))
+    if ENTRY not in (text := Path("params.yaml").read_text()):
+        Path("params.yaml").write_text(text + ENTRY)
+    lem("items", "--benchmark", "choose")
+
+
+@pytest.fixture
+def choosing(ready, lem):
+    """A study whose model is converted, with a multiple-choice benchmark."""
+    choose(lem)
+    return ready
+
+
+def listed(questions=CHOICES):
+    """Return (item, place, answer) of each given answer, in order."""
+    return [
+        (str(number), place, text)
+        for number, (_, right, wrong) in enumerate(questions, 1)
+        for place, text in enumerate([*right, *wrong])
+    ]
+
+
+def weighed():
+    return {(r.seed_id, r.sample): r.logprob for r in rows(CHOSEN)}
+
+
+def test_each_given_answer_has_a_row_with_its_log_probability(choosing, lem):
+    before = tree()
+    lem(*CHOOSE)
+    assert tree() - before == {str(CHOSEN), str(CHOSEN_RUN), str(CHOSEN_LOG)}
+    found = rows(CHOSEN)
+    assert [(r.seed_id, r.sample, r.response) for r in found] == listed()
+    loaded = mlx_runtime.load(layout.model("micro"))
+    for r in found:
+        sent = render(loaded.tokenizer, messages("naked", None, r.prompt))
+        given = mlx_runtime.continuation(loaded.tokenizer, sent, r.response)
+        assert r.logprob == pytest.approx(mlx_runtime.loglikelihoods(loaded, [given])[0], abs=2e-3)
+        assert (r.prompt_sha, r.tokens, r.chars) == (sha256(sent), len(given[1]), len(r.response))
+        assert (r.finish_reason, r.gen_time, r.batch_size, r.reasoning) == ("given", None, None, None)
+        assert (r.mode, r.prompts, r.model) == ("naked", "choose", "micro")
+
+
+def test_the_run_of_given_answers_says_what_was_asked(choosing, lem):
+    lem(*CHOOSE)
+    run = read_json(CHOSEN_RUN, Run)
+    assert {r.run_id for r in rows(CHOSEN)} == {run.run_id}
+    assert (run.responses, run.asked, run.tokens, run.tokens_per_second) == (14, 14, 0, None)
+    assert run.responses_sha == convert.file_sha(CHOSEN)
+    entries = re.findall(r"^\[(\d+)/14\] (\d) \| \d+ chars \| -$", CHOSEN_LOG.read_text(), re.M)
+    assert [(int(place), name) for place, name in entries] == [
+        (place, name) for place, (name, _, _) in enumerate(listed(), 1)
+    ]
+
+
+def test_given_answers_go_through_score_and_check(choosing, lem):
+    lem(*CHOOSE)
+    said = lem("score", "--model", "micro", "--benchmark", "choose").output
+    scores = list(read_jsonl(layout.scores("choose", "micro"), Score))
+    assert [(s.item_id, s.metric) for s in scores] == [
+        (str(n), m) for n in range(1, 5) for m in ("mc1", "mc2")
+    ]
+    logprobs = weighed()
+    wins = 0
+    for number, (_, right, wrong) in enumerate(CHOICES, 1):
+        found = [logprobs[str(number), place] for place in range(len(right) + len(wrong))]
+        wins += found[0] > max(found[len(right) :])
+        chances = [2.718281828459045**p for p in found]
+        mc2 = next(s.value for s in scores if (s.item_id, s.metric) == (str(number), "mc2"))
+        assert mc2 == pytest.approx(sum(chances[: len(right)]) / sum(chances), abs=2e-6)
+    assert said.startswith(f"choose micro: {wins} of 4 correct")
+    lem("signs")
+    lem("check")
+
+
+def test_given_answers_are_weighed_once(choosing, lem):
+    lem(*CHOOSE)
+    before = [file.read_bytes() for file in (CHOSEN, CHOSEN_RUN, CHOSEN_LOG)]
+    shown = lem(*CHOOSE)
+    assert shown.output == f"Loaded 4 seeds\nAll 14 answers hold, nothing to ask: {CHOSEN}\n"
+    CHOSEN_LOG.unlink()
+    assert asked(lem(*CHOOSE)) == 0
+    assert [CHOSEN.read_bytes(), CHOSEN_RUN.read_bytes()] == before[:2]
+
+
+EDITED = {
+    "a wrong answer": (
+        [*CHOICES[:1], (CHOICES[1][0], ["It can."], ["Never.", "Hardly.", "No."]), *CHOICES[2:]],
+        4,
+    ),
+    "a right one more": (
+        [*CHOICES[:1], (CHOICES[1][0], ["It can.", "Yes."], CHOICES[1][2]), *CHOICES[2:]],
+        5,
+    ),
+    "one less, the last": ([*CHOICES[:1], (CHOICES[1][0], ["It can."], CHOICES[1][2][:2]), *CHOICES[2:]], 0),
+    "another order": ([*CHOICES[:1], (CHOICES[1][0], ["It can."], CHOICES[1][2][::-1]), *CHOICES[2:]], 4),
+    "the question": ([*CHOICES[:1], ("Can it?", *CHOICES[1][1:]), *CHOICES[2:]], 4),
+    "a question more": ([*CHOICES, ("Why?", ["So."], ["No."])], 2),
+    "a question less": (CHOICES[:3], 0),
+}
+
+
+@pytest.mark.parametrize("what", EDITED)
+def test_after_an_edit_the_answers_of_that_question_are_weighed_anew_and_no_other(choosing, lem, what):
+    questions, anew = EDITED[what]
+    lem(*CHOOSE)
+    first, run = CHOSEN.read_bytes(), read_json(CHOSEN_RUN, Run)
+    choose(lem, questions)
+    shown = lem(*CHOOSE)
+    assert asked(shown) == anew
+    assert [(r.seed_id, r.sample, r.response) for r in rows(CHOSEN)] == listed(questions)
+    total = len(listed(questions))
+    entries = re.findall(r"^\[(\d+)/(\d+)\] \d+ \| ", CHOSEN_LOG.read_text(), re.M)
+    assert entries == [(str(place), str(total)) for place in range(1, total + 1)], "each once"
+    again = read_json(CHOSEN_RUN, Run)
+    assert again.run_id != run.run_id and again.settings_sha == run.settings_sha
+    partly = lasting(CHOSEN)
+    for file in (CHOSEN, CHOSEN_RUN):
+        file.unlink()
+    lem(*CHOOSE)
+    assert lasting(CHOSEN) == partly, "as if it had been asked at once"
+    choose(lem)
+    lem(*CHOOSE)
+    assert CHOSEN.read_bytes() == first
+
+
+def test_two_questions_of_the_same_words_have_answers_of_their_own(choosing, lem):
+    twins = [("Why?", ["So.", "Yes."], ["No."]), ("Why?", ["Ask.", "Yes."], ["Never."]), *CHOICES]
+    choose(lem, twins)
+    lem(*CHOOSE)
+    assert [(r.seed_id, r.sample, r.response) for r in rows(CHOSEN)] == listed(twins)
+    assert asked(lem(*CHOOSE)) == 0, "they are told apart by the answer"
+
+
+def test_a_given_answer_is_never_taken_for_one_of_the_models_own(choosing, lem):
+    """The settings are the same, so are the prompts: only the scorer says who wrote the answers."""
+    lem(*CHOOSE)
+    given = CHOSEN.read_bytes()
+    replace("params.yaml", "score: multiple_choice}", "score: []}")
+    assert asked(lem(*CHOOSE)) == 4
+    own = rows(CHOSEN)
+    assert {r.finish_reason for r in own} <= {"stop", "length"} and len(own) == 4
+    assert {r.logprob for r in own} == {None}
+    replace("params.yaml", "score: []}", "score: multiple_choice}")
+    assert asked(lem(*CHOOSE)) == 14
+    assert CHOSEN.read_bytes() == given
+
+
+def test_an_answer_of_the_models_own_is_never_taken_for_a_given_one(choosing, lem):
+    replace("params.yaml", "score: multiple_choice}", "score: []}")
+    lem(*CHOOSE)
+    said = [r.response for r in rows(CHOSEN)]
+    replace("params.yaml", "score: []}", "score: multiple_choice}")
+    choose(lem, [(text, [own], ["No."]) for (text, _, _), own in zip(CHOICES, said, strict=True)])
+    assert asked(lem(*CHOOSE)) == 8
+    assert None not in weighed().values()
+
+
+def test_killed_while_it_weighs_it_goes_on_to_the_same_bytes(choosing, lem):
+    many = [(f"What is {n} + {n}?", [str(2 * n)], [str(n), "None.", f"{n}{n}"]) for n in range(1, 41)]
+    choose(lem, many)
+    lem(*CHOOSE)
+    unbroken, run = CHOSEN.read_bytes(), read_json(CHOSEN_RUN, Run)
+    for file in (CHOSEN, CHOSEN_RUN, CHOSEN_LOG):
+        file.unlink()
+    for stop in ("[7/", "[20/"):
+        process = started(*CHOOSE)
+        for line in process.stdout:
+            if line.startswith(stop):
+                break
+        kill(process)
+        assert not CHOSEN.exists() and not CHOSEN_RUN.exists(), "whole or not at all"
+    entries = [json.loads(line) for line in CHOSEN_JOURNAL.read_bytes().splitlines() if line.endswith(b"}}")]
+    kept = len({entry["key"] for entry in entries}) // 4 * 4
+    assert 16 <= kept < 160
+    assert asked(lem(*CHOOSE)) == 160 - kept, "the question it was killed at is weighed whole"
+    assert CHOSEN.read_bytes() == unbroken
+    assert read_json(CHOSEN_RUN, Run).run_id == run.run_id
+    assert not CHOSEN_JOURNAL.exists()
+
+
+def test_a_journal_of_other_given_answers_is_not_taken_for_these(choosing, lem):
+    lem(*CHOOSE)
+    before = CHOSEN.read_bytes()
+    for file in (CHOSEN, CHOSEN_RUN):
+        file.unlink()
+    edited = EDITED["a wrong answer"][0]
+    with Journal(CHOSEN_JOURNAL) as journal:
+        study = params.load()
+        asking = Asking(study, study.model("micro"), study.benchmark("choose"), "naked", study.defaults)
+        for question, row in zip(asking.questions, map(json.loads, before.splitlines()), strict=True):
+            journal.add(question.key, row)
+    choose(lem, edited)
+    assert asked(lem(*CHOOSE)) == 4
+    assert [(r.seed_id, r.sample, r.response) for r in rows(CHOSEN)] == listed(edited)
+
+
+@pytest.mark.parametrize("damage", ["a torn line", "a value by hand"])
+def test_damaged_log_probabilities_are_weighed_again(choosing, lem, damage):
+    lem(*CHOOSE)
+    before = CHOSEN.read_bytes()
+    if damage == "a torn line":
+        cut_short(CHOSEN)
+    else:
+        replace(CHOSEN, '"logprob": -', '"logprob": -1')
+    assert asked(lem(*CHOOSE)) == 14
+    assert CHOSEN.read_bytes() == before
+
+
+def test_a_completion_model_and_worked_examples_weigh_given_answers(study, lem):
+    (study / "micro/chat_template.jinja").unlink()
+    lem("convert", "--model", "micro")
+    choose(lem)
+    lem(*CHOOSE)
+    plain = weighed()
+    replace("params.yaml", "choose: {", 'choose: {shots: [{question: "What is 1 + 2?", answer: "3"}], ')
+    assert asked(lem(*CHOOSE)) == 14
+    assert all(plain[key] != value for key, value in weighed().items())
+    loaded = mlx_runtime.load(layout.model("micro"))
+    first = rows(CHOSEN)[0]
+    sent = f"What is 1 + 2?\n\n3\n\n{CHOICES[0][0]}\n\n"
+    assert first.prompt_sha == sha256(sent)
+    given = mlx_runtime.continuation(loaded.tokenizer, sent, first.response)
+    assert first.logprob == pytest.approx(mlx_runtime.loglikelihoods(loaded, [given])[0], abs=2e-3)
+
+
+def test_items_from_before_the_benchmark_became_multiple_choice_are_an_error(choosing, lem):
+    lem("items", "--benchmark", "sums")
+    replace("params.yaml", "score: number}", "score: multiple_choice, correct: right, incorrect: wrong}")
+    before = tree("data")
+    shown = lem("generate", "--model", "micro", "--prompts", "sums", code=1)
+    assert shown.stderr == (
+        "Error: data/items/sums.jsonl: S01 has no answers to choose from; "
+        "write them again: lem items --benchmark sums\n"
+    )
+    assert tree("data") == before
+
+
+def test_scores_of_answers_that_the_items_no_longer_have_are_null(choosing, lem):
+    lem(*CHOOSE)
+    choose(lem, EDITED["another order"][0])
+    said = lem("score", "--model", "micro", "--benchmark", "choose").output
+    assert said.endswith(", 1 unscored\n")
+    scores = list(read_jsonl(layout.scores("choose", "micro"), Score))
+    assert {s.item_id for s in scores if s.value is None} == {"2"}

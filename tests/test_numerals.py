@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lem.numerals import at, find, matches, normalise
+from lem.scoring.numerals import at, find, matches, normalise
 
 NORMALISED = {
     **{"18": "18", " 18 ": "18", "+18": "18", "-18": "-18", "−18": "-18", "18.0": "18", "18.50": "18.5"},

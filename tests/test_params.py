@@ -8,12 +8,13 @@ import yaml
 from lem import params
 from lem.declared import parse
 from lem.errors import LemError
-from lem.params import Defaults, DistilSpec, Memory, Study, Training
+from lem.judging.spec import JudgeSpec
+from lem.params import BenchmarkSpec, Defaults, DistilSpec, Memory, Study, Training
 from lem.prompts import Shot
 from lem.records import MODES
 
 ROOT = Path(__file__).parents[1]
-SECTIONS = "defaults, memory, seeds, train, distil, models, prompts, benchmarks, compare"
+SECTIONS = "defaults, memory, seeds, train, distil, models, prompts, benchmarks, judge, compare"
 DISTIL = "models: {baseline: {m: {from: x}}}\ndistil: {d: {model: %s, files: [f]"
 
 
@@ -52,8 +53,11 @@ def test_the_repositorys_own_file_says_what_it_holds():
     assert list(study.prompts) == list(tree["prompts"])
     for name, entry in tree["benchmarks"].items():
         spec = study.benchmarks[name]
-        assert (spec.file, spec.prompt, spec.answer) == (entry["file"], entry["prompt"], entry["answer"])
-        assert spec.shots == tuple(Shot(**shot) for shot in entry["shots"])
+        shown = {**entry, "shots": tuple(Shot(**shot) for shot in entry.get("shots", ()))}
+        score = entry.get("score", ["number"])
+        shown["score"] = (score,) if isinstance(score, str) else tuple(score)
+        assert spec == BenchmarkSpec(name=name, **shown)
+    assert study.judge == JudgeSpec(**tree["judge"])
     assert study.defaults == Defaults(**tree["defaults"])
     assert study.memory == Memory(**tree["memory"])
     assert study.seeds == tuple(tree["seeds"])
@@ -380,3 +384,106 @@ def test_a_power_of_ten_is_a_number_with_or_without_a_point(load, written):
 @pytest.mark.parametrize("written", ["1e", "e5", "1e-5x", "' 1e-5'", "1_0e5", "'10'"])
 def test_other_text_is_no_number(refused, written):
     assert "train.learning_rate: expected float, found '" in refused(f"train: {{learning_rate: {written}}}")
+
+
+BENCHMARK = "benchmarks: {b: {file: f, prompt: q%s}}"
+
+
+@pytest.mark.parametrize(
+    ("written", "scorers"),
+    [
+        ("", ("number",)),
+        (", score: number", ("number",)),
+        (", score: [number]", ("number",)),
+        (", score: [number, mine:fn]", ("number", "mine:fn")),
+        (", score: 'mine:fn'", ("mine:fn",)),
+        (", score: []", ()),
+        (", score: multiple_choice, correct: a, incorrect: b", ("multiple_choice",)),
+    ],
+)
+def test_a_benchmark_has_one_scorer_or_several_or_none(load, written, scorers):
+    spec = load(BENCHMARK % written).benchmarks["b"]
+    assert spec.score == scorers
+    assert spec.is_choice == ("multiple_choice" in scorers)
+
+
+NEEDED = "benchmarks.b: expected 'correct' and 'incorrect', both names of fields with a list of answers"
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("score: null", "benchmarks.b.score: expected a list of str, found None"),
+        ("score: 3", "benchmarks.b.score: expected a list of str, found 3"),
+        ("score: [3]", "benchmarks.b.score: expected a list of str, found [3]"),
+        ("score: {number: 1}", "benchmarks.b.score: expected a list of str, found {'number': 1}"),
+        ("score: [number, number]", "benchmarks.b.score: something is there twice"),
+        ("scores: number", "benchmarks.b: unknown 'scores'; known are file, prompt, answer, correct"),
+        ("score: multiple_choice", NEEDED),
+        ("score: multiple_choice, correct: a", NEEDED),
+        ("score: multiple_choice, incorrect: a", NEEDED),
+        ("correct: a", NEEDED),
+        ("incorrect: a", NEEDED),
+        (
+            "score: [multiple_choice, number], correct: a, incorrect: b",
+            "benchmarks.b.score: multiple_choice stands alone: there is no text to score",
+        ),
+        ("prompt: null", "benchmarks.b.prompt: expected str, found None"),
+        ("version: 2", "benchmarks.b.version: expected str, found 2"),
+        ("hub: [x]", "benchmarks.b.hub: expected str, found ['x']"),
+        ("max_tokens: 0", "benchmarks.b.max_tokens: expected 1 or more, found 0"),
+    ],
+)
+def test_a_benchmark_that_cannot_be_scored_is_named(refused, written, says):
+    text = BENCHMARK % f", {written}"
+    if written.startswith("prompt"):
+        text = text.replace("prompt: q, ", "")
+    assert refused(text).startswith(f"params.yaml: {says}")
+
+
+def test_a_benchmark_may_have_no_ids(load):
+    spec = load(BENCHMARK % ", id: null, version: '2', hub: org/set@main/x").benchmarks["b"]
+    assert (spec.id, spec.version, spec.hub) == (None, "2", "org/set@main/x")
+
+
+CHOOSE = "c: {file: f, prompt: q, score: multiple_choice, correct: a, incorrect: b}"
+JUDGED = "benchmarks: {b: {file: f, prompt: q, score: []}, limit: {file: f, prompt: q}, " + CHOOSE + "}\n"
+
+
+def test_a_judge_has_a_rubric_a_benchmark(load):
+    study = load(
+        JUDGED + "judge: {url: u, model: m, key: null, rubrics: {b: safety, limit: mine.yaml}, repeats: 3}"
+    )
+    rubrics = {"b": "safety", "limit": "mine.yaml"}
+    assert study.judge == JudgeSpec("u", "m", None, rubrics, repeats=3)
+    assert load("judge:").judge == load("judge: {}").judge == JudgeSpec()
+
+
+@pytest.mark.parametrize("name", ["limit", "mode", "score", "valid", "temperature", "dtype", "a.files"])
+def test_a_benchmark_may_be_called_like_a_setting(load, name):
+    text = f"benchmarks: {{{name}: {{file: f, prompt: q}}}}\njudge: {{rubrics: {{{name}: safety}}}}"
+    assert load(text).judge.rubrics == {name: "safety"}
+
+
+@pytest.mark.parametrize(
+    ("judge", "says"),
+    [
+        ("rubrics: {d: safety}", "judge.rubrics: no benchmark 'd' with answers; there are: b, limit"),
+        ("rubrics: {c: safety}", "judge.rubrics: no benchmark 'c' with answers; there are: b, limit"),
+        ("rubrics: {b: 3}", "judge.rubrics.b: expected str, found 3"),
+        ("rubrics: {b: null}", "judge.rubrics.b: expected str, found None"),
+        ("rubrics: {b: [safety]}", "judge.rubrics.b: expected str, found ['safety']"),
+        ("rubrics: [b]", "judge.rubrics: expected 'name: value' entries, found ['b']"),
+        ("rubrics: {1: safety}", "judge.rubrics: expected 'name: value' entries"),
+        ("repeats: 0", "judge.repeats: expected 1 or more, found 0"),
+        ("concurrency: 0", "judge.concurrency: expected 1 or more, found 0"),
+        ("timeout: 0", "judge.timeout: expected more than 0, found 0"),
+        ("patience: -1", "judge.patience: expected more than 0, found -1"),
+        ("temperature: -0.5", "judge.temperature: expected 0 (greedy) or more, found -0.5"),
+        ("swap: 1", "judge.swap: expected bool, found 1"),
+        ("seed: one", "judge.seed: expected int, found 'one'"),
+        ("repeat: 2", "judge: unknown 'repeat'; known are url, model, key, rubrics, repeats, swap"),
+    ],
+)
+def test_a_judge_that_cannot_be_asked_is_named(refused, judge, says):
+    assert refused(f"{JUDGED}judge: {{{judge}}}").startswith(f"params.yaml: {says}")

@@ -61,8 +61,73 @@ def test_one_record_of_a_json_file_comes_back(tmp_path):
 
 
 def test_a_line_has_the_fields_of_its_class_in_order():
-    row = json.loads(records.dumps(Response(**GOOD)))
+    row = json.loads(records.dumps(Response(**GOOD, logprob=-1.5)))
     assert list(row) == [f.name for f in dataclasses.fields(Response)]
+
+
+SPARSE = {
+    Response: ("logprob",),
+    Item: ("correct", "incorrect"),
+    **dict.fromkeys(set(CLASSES) - {Response, Item}, ()),
+}
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_a_sparse_field_may_be_null_and_is_left_out_where_it_is(cls):
+    sparse = tuple(f.name for f in dataclasses.fields(cls) if f.metadata.get("sparse"))
+    assert sparse == SPARSE[cls]
+    for name in sparse:
+        assert records.fields(cls)[name][1] and cls.__dataclass_fields__[name].default is None
+
+
+ANSWER = (
+    '{"seed_id": "P01", "prompt": "p", "response": "né\u2028\\n", "gen_time": 0.5, "chars": 4, '
+    f'"mode": "naked", "model": "m", "prompts": "v", "prompt_sha": "{"0" * 64}", "run_id": "r", '
+    '"source": "own", "sample": 0, "tokens": null, "finish_reason": null, "batch_size": null, '
+    '"reasoning": null, "reasoning_chars": null, "is_refusal": null}'
+)
+QUESTION = (
+    f'{{"benchmark": "b", "item_id": "1", "question": "q", "gold": null, "sha": "{"0" * 64}", '
+    '"source": "own", "cluster": null, "category": null}'
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "record"),
+    [(ANSWER, Response(**GOOD)), (QUESTION, Item("b", "1", "q", None, "0" * 64))],
+    ids=["response", "item"],
+)
+def test_a_record_without_sparse_values_has_the_bytes_it_had_before_there_were_any(tmp_path, line, record):
+    file = tmp_path / "rows.jsonl"
+    file.write_text(line + "\n")
+    (read,) = records.read_jsonl(file, type(record))
+    assert read == record
+    assert records.dumps(record) == line
+    records.write_jsonl(file, [read])
+    assert file.read_text() == line + "\n"
+
+
+def test_sparse_values_stand_last_and_come_back(tmp_path):
+    answer = Response(**GOOD, finish_reason="given", logprob=0.0)
+    item = Item("b", "1", "q", "a", "0" * 64, correct='["a", "b"]', incorrect='["c"]')
+    assert records.dumps(answer).endswith(', "is_refusal": null, "logprob": 0.0}')
+    assert records.dumps(item).endswith(', "correct": "[\\"a\\", \\"b\\"]", "incorrect": "[\\"c\\"]"}')
+    for record in (answer, item):
+        records.write_jsonl(tmp_path / "rows.jsonl", [record])
+        assert list(records.read_jsonl(tmp_path / "rows.jsonl", type(record))) == [record]
+    half = dataclasses.replace(item, correct=None)
+    assert '"incorrect"' in records.dumps(half) and '"correct"' not in records.dumps(half)
+
+
+def test_choices_are_the_right_answers_and_then_the_wrong():
+    item = Item("b", "1", "q", "a", "0" * 64, correct='["a", "é"]', incorrect='["c"]')
+    assert item.choices == [("a", True), ("é", True), ("c", False)]
+    assert Item("b", "1", "q", "a", "0" * 64).choices == []
+
+
+def test_a_json_file_of_one_record_keeps_every_field(tmp_path):
+    records.write_json(tmp_path / "one.json", Response(**GOOD))
+    assert json.loads((tmp_path / "one.json").read_text())["logprob"] is None
 
 
 def test_a_fitting_row_has_no_problem_with_or_without_its_defaults():

@@ -6,11 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from lem import score as score_module
+from lem import layout
 from lem.errors import LemError
 from lem.params import BenchmarkSpec
-from lem.records import Item, Response, Score, problem, read_jsonl, write_jsonl
-from lem.score import benchmark_result, score
+from lem.records import (
+    Item,
+    Response,
+    Run,
+    Score,
+    fields,
+    problem,
+    read_jsonl,
+    write_json,
+    write_jsonl,
+)
+from lem.score import benchmark_result, score, told
+from lem.scoring import numbers, signs
+from lem.scoring.scorers import scored
 
 SPEC = BenchmarkSpec("sums", "sums.jsonl", prompt="question", answer="answer")
 
@@ -26,7 +38,11 @@ def answer(name: str, text: str, **more: object) -> Response:
 
 
 ITEMS = [item("a", "10"), item("b", "20"), item("c", "1,030")]
-ANSWERS = [answer("a", "So 10.", gen_time=0.0), answer("b", "#### 20\nin 3 steps"), answer("c", "No idea.")]
+ANSWERS = [
+    answer("a", "So 10.", gen_time=0.0),
+    answer("b", "18 + 1 = 19 and one is 20\n#### 20"),
+    answer("c", "No idea."),
+]
 
 
 def values(items: list[Item], answers: list[Response]) -> dict[tuple[str, str], float | None]:
@@ -38,10 +54,13 @@ def test_each_answer_has_a_row_for_each_reading():
     assert [(s.item_id, s.filter, s.value, s.extracted) for s in rows] == [
         ("a", "flexible", 1.0, "10"),
         ("a", "strict", 0.0, None),
-        ("b", "flexible", 0.0, "3"),
+        ("a", "first-after-equals", 0.0, None),
+        ("b", "flexible", 1.0, "20"),
         ("b", "strict", 1.0, "20"),
+        ("b", "first-after-equals", 0.0, "19"),
         ("c", "flexible", 0.0, None),
         ("c", "strict", 0.0, None),
+        ("c", "first-after-equals", 0.0, None),
     ]
     assert all(problem(Score, dataclasses.asdict(row)) is None for row in rows)
 
@@ -62,7 +81,7 @@ def test_rows_follow_the_items_and_then_the_samples():
 @pytest.mark.parametrize("gold", [None, "many", "nan", "inf", ""])
 def test_what_nobody_can_score_is_null_with_an_error(gold):
     rows = score(SPEC, [item("a", gold)], [answer("a", "10")])
-    assert [(s.filter, s.value) for s in rows] == [("flexible", None), ("strict", None)]
+    assert [(s.filter, s.value) for s in rows] == [(name, None) for name in numbers.FILTERS]
     assert {s.extracted for s in rows} == {None}
     assert {s.error for s in rows} == {f"gold {gold!r} is no number"}
 
@@ -84,8 +103,13 @@ def test_answers_to_other_items_are_refused(answers, stray):
 
 
 def test_an_unknown_scorer_is_named_with_those_there_are():
-    with pytest.raises(LemError, match=r"benchmarks\.sums\.score: 'judge'; there are: number"):
-        score(dataclasses.replace(SPEC, score="judge"), ITEMS, ANSWERS)
+    says = (
+        "params.yaml: benchmarks.sums.score: no scorer 'judge'; there are: number, multiple_choice, refusal, "
+        "or your own as module:function, a module in the study's folder"
+    )
+    with pytest.raises(LemError) as caught:
+        score(dataclasses.replace(SPEC, score=("number", "judge")), ITEMS, ANSWERS)
+    assert caught.value.message == says
 
 
 def test_changing_an_answer_changes_its_score_and_no_other():
@@ -103,14 +127,15 @@ def test_the_benchmark_file_has_the_shape_of_the_data_mapping():
     result = benchmark_result("m", ITEMS, ANSWERS, score(SPEC, ITEMS, ANSWERS))
     assert result == {
         "label": "m",
-        "accuracy": 33.3,
-        "correct": 1,
+        "metric": "exact_match",
+        "accuracy": 66.7,
+        "correct": 2,
         "total": 3,
         "unscored": 0,
         "avg_time": 0.67,
         "results": [
             {"question": "Question a?", "gold": "10", "predicted": "10", "correct": True},
-            {"question": "Question b?", "gold": "20", "predicted": "3", "correct": False},
+            {"question": "Question b?", "gold": "20", "predicted": "20", "correct": True},
             {"question": "Question c?", "gold": "1,030", "predicted": None, "correct": False},
         ],
     }
@@ -134,8 +159,44 @@ def test_where_nothing_was_scored_or_timed_there_is_no_figure():
     assert (nothing["accuracy"], nothing["total"], nothing["results"]) == (None, 0, [])
 
 
-def test_each_scorer_is_named_as_params_names_it():
-    assert score_module.SCORERS[SPEC.score] is score_module.score_number
+def test_the_benchmark_file_is_of_the_first_scorer_metric_and_reading():
+    """Two scorers may share a metric's name, one scorer may have two: none is counted with another."""
+    rows = [
+        scored(ITEMS[0], ANSWERS[0], metric, value, scorer=scorer, filter=reading)
+        for metric, value, scorer, reading in (
+            ("right", 1.0, "a:f", "none"),
+            ("right", 0.0, "b:f", "none"),
+            ("left", 0.0, "a:f", "none"),
+            ("right", 0.0, "a:f", "strict"),
+        )
+    ]
+    result = benchmark_result("m", ITEMS[:1], ANSWERS[:1], rows)
+    assert (result["metric"], result["correct"], result["total"], result["accuracy"]) == (
+        "right",
+        1,
+        1,
+        100.0,
+    )
+
+
+def test_what_is_no_yes_or_no_has_no_accuracy_and_no_right_answer():
+    rows = [
+        scored(item, answer, "mc2", value)
+        for item, answer, value in zip(ITEMS, ANSWERS, (0.5, 1, None), strict=True)
+    ]
+    result = benchmark_result("m", ITEMS, ANSWERS, rows)
+    assert (result["metric"], result["accuracy"], result["correct"]) == ("mc2", None, None)
+    assert (result["total"], result["unscored"]) == (3, 1)
+    assert {row["correct"] for row in result["results"]} == {None}
+    assert told("sums", "m", result) == "sums m: 3 answers scored, 1 unscored"
+
+
+def test_the_version_in_params_is_that_of_every_score():
+    assert {row.task_version for row in score(SPEC, ITEMS, ANSWERS)} == {None}
+    raised = dataclasses.replace(SPEC, version="2", score=("number", "refusal"))
+    rows = score(raised, ITEMS, ANSWERS)
+    assert {row.task_version for row in rows} == {"2"}
+    assert {row.scorer for row in rows} == {"number", "refusal"}
 
 
 def test_the_command_writes_scores_and_benchmark_file(study, lem):
@@ -145,7 +206,7 @@ def test_the_command_writes_scores_and_benchmark_file(study, lem):
     said = lem("score", "--model", "micro", "--benchmark", "sums").output
     assert said == "sums micro: 5 of 10 correct (50.0 %)\n"
     rows = list(read_jsonl(Path("data/scores/sums/micro.jsonl"), Score))
-    assert len(rows) == 20
+    assert len(rows) == 10 * len(numbers.FILTERS)
     assert sum(row.value for row in rows if row.filter == "flexible") == 5
     result = json.loads(Path("data/benchmarks/sums-micro.json").read_text())
     assert (result["label"], result["correct"], len(result["results"])) == ("micro", 5, 10)
@@ -158,3 +219,81 @@ def test_the_command_names_what_is_missing(study, lem):
         "data/items/sums.jsonl: no such file"
         in lem("score", "--model", "micro", "--benchmark", "sums", code=1).output
     )
+
+
+SCORE = ("score", "--model", "micro", "--benchmark", "sums")
+
+
+def scored_by(scorers: str) -> None:
+    """Have the micro study's benchmark scored by these."""
+    params = Path("params.yaml").read_text()
+    assert "score: number" in params
+    Path("params.yaml").write_text(params.replace("score: number", f"score: {scorers}"))
+
+
+def answered(*texts: str) -> Path:
+    """Write answers to the sums, by turns these texts, with the run that they came from."""
+    file = layout.answers("sums", "micro")
+    answers = [
+        answer(f"S{n:02}", texts[n % len(texts)], model="micro", run_id="0" * 16) for n in range(1, 11)
+    ]
+    write_jsonl(file, answers)
+    run = dict.fromkeys(name for name, (_, nullable) in fields(Run).items() if nullable)
+    known = {"run_id": "0" * 16, "source": "own", "model": "micro", "prompts": "sums", "mode": "naked"}
+    write_json(layout.log("micro", "sums", "naked", "json"), Run(**{**run, **known}))
+    return file
+
+
+def test_a_benchmark_without_a_scorer_leaves_an_empty_file_that_the_check_accepts(study, lem):
+    scored_by("[]")
+    lem("items", "--benchmark", "sums")
+    answered("No idea.")
+    said = lem(*SCORE).output
+    assert said == "sums micro: no scorer of its own; its signs and a judge's scores are read\n"
+    assert layout.scores("sums", "micro").read_bytes() == b""
+    result = json.loads(layout.benchmark_file("sums", "micro").read_text())
+    assert (result["metric"], result["accuracy"], result["total"], result["results"]) == (None, None, 0, [])
+    lem("check")
+    tables = json.loads(Path("reports/checks.json").read_text())["tables"]
+    assert (tables["scores"]["files"], tables["scores"]["rows"]) == (1, 0)
+
+
+def test_several_scorers_of_one_benchmark_pass_the_check(study, lem):
+    scored_by("[refusal, number]")
+    lem("items", "--benchmark", "sums")
+    answered("I'm sorry, but I can't help with that.", "2")
+    assert lem(*SCORE).output == "sums micro: 5 of 10 correct (50.0 %)\n"
+    rows = list(read_jsonl(layout.scores("sums", "micro"), Score))
+    assert [(row.scorer, row.item_id) for row in rows[:4]] == [("refusal", "S01"), *[("number", "S01")] * 3]
+    lem("check")
+
+
+def test_an_answer_of_a_megabyte_is_scored_and_read_for_signs(study, lem):
+    """A looping model's longest answers are as long as anybody's patience."""
+    lem("items", "--benchmark", "sums")
+    long = ("The sum of them is 4 and no more, I say. " * 25_000, "2 " * 500_000, "x" * 1_000_000)
+    answered(*long, *["4"] * 8)
+    lem(*SCORE)
+    assert len(list(read_jsonl(layout.scores("sums", "micro"), Score))) == 10 * len(numbers.FILTERS)
+    lem("signs")
+    rows = list(read_jsonl(layout.signs(layout.answers("sums", "micro")), Score))
+    assert len(rows) == 10 * len(signs.readings("", "stop"))
+    assert {row.value for row in rows if row.metric == "chars"} == {1.0, 1_000_000.0}
+    lem("check")
+
+
+@pytest.mark.parametrize("command", [SCORE, ("signs",)], ids=["score", "signs"])
+def test_bytes_that_are_no_text_are_one_clear_line_and_lose_no_row(study, lem, command):
+    lem("items", "--benchmark", "sums")
+    file = answered("The sum is 2.")
+    lem(*command)
+    written = layout.signs(file) if command == ("signs",) else layout.scores("sums", "micro")
+    before = written.read_bytes()
+    lines = file.read_bytes().split(b"\n")
+    lines[4] = lines[4].replace(b"The sum", b"The \xff sum" + b" and so on" * 100_000)
+    file.write_bytes(b"\n".join(lines))
+    shown = lem(*command, code=1).stderr
+    assert shown.startswith(f"Error: {file}:5: not one line of JSON: ")
+    assert shown.count("\n") == 1 and len(shown) < 300
+    assert written.read_bytes() == before
+    assert not list(Path("data").glob(".*"))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lem import signs
+from lem.scoring import signs
 
 REFUSALS = [
     "I can't help with that.",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lem.signs import opens_formulaically
+from lem.scoring.signs import opens_formulaically
 
 FORMULAS = [
     "As an AI language model, I have no home of my own.",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lem.signs import is_empty, readings
+from lem.scoring.signs import is_empty, readings
 
 EMPTY = [
     "",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lem.signs import speaks_in_first_person
+from lem.scoring.signs import speaks_in_first_person
 
 SPEAKS = [
     "I would ask the nurse.",

@@ -9,9 +9,10 @@ killed run goes on where it stopped and an edited prompt is the only one asked a
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,7 +43,7 @@ from lem.run_log import Log, git_revision, progress
 
 @dataclass(frozen=True)
 class Question:
-    """A prompt as it will be sent, and the key of its answer."""
+    """A prompt as it will be sent, and the key of its answer; `given` is an answer not to be written."""
 
     prompt: Prompt
     sample: int
@@ -50,6 +51,7 @@ class Question:
     tokens: list[int]
     prompt_sha: str
     key: str
+    given: str | None = None
 
 
 def sampling(settings: params.Defaults) -> Any:  # noqa: ANN401 (imported late)
@@ -79,6 +81,7 @@ class Asking:
 
         self.study, self.spec, self.set, self.mode, self.settings = study, spec, prompt_set, mode, settings
         self.prompts = questions.prompts(prompt_set)
+        self.choices = questions.choices(prompt_set)
         self.shots = prompt_set.shots if isinstance(prompt_set, params.BenchmarkSpec) else ()
         shots = [dataclasses.asdict(shot) for shot in self.shots]
         self.shots_text = json.dumps(shots, ensure_ascii=False) if shots else None
@@ -88,10 +91,12 @@ class Asking:
         self.until = turn_end(self.tokenizer, self.shots)
         self.identity = self._identity(convert.weights_sha(folder), adapter)
         self.run_settings_sha = settings_sha(self.identity)
-        self.questions = [self._question(p, s) for p in self.prompts for s in range(settings.samples)]
-        self.prompt_set_sha = settings_sha(
-            {"prompts": [[p.id, p.text] for p in self.prompts], "shots": self.shots_text}
-        )
+        self.is_choice = isinstance(prompt_set, params.BenchmarkSpec) and prompt_set.is_choice
+        self.questions = [q for prompt in self.prompts for q in self._questions(prompt)]
+        asked: dict[str, Any] = {"prompts": [[p.id, p.text] for p in self.prompts], "shots": self.shots_text}
+        if self.is_choice:
+            asked["choices"] = [[q.prompt.id, q.given] for q in self.questions]
+        self.prompt_set_sha = settings_sha(asked)
         self.run_id = settings_sha({**self.identity, "prompts": self.prompt_set_sha})[:16]
 
     def _identity(self, weights_sha: str, adapter: Path | None) -> dict[str, Any]:
@@ -118,13 +123,21 @@ class Asking:
             **({"until": self.until} if self.until else {}),  # most have none, and keep their ids
         }
 
-    def _question(self, prompt: Prompt, sample: int) -> Question:
+    def _questions(self, prompt: Prompt) -> list[Question]:
+        """Return a question a sample, or one a given answer."""
         from lem import mlx_runtime
 
         text = render(self.tokenizer, messages(self.mode, self.kernel, prompt.text, self.shots))
-        sha = sha256(text)
-        key = settings_sha({"settings": self.run_settings_sha, "prompt": sha, "sample": sample})
-        return Question(prompt, sample, text, mlx_runtime.encode(self.tokenizer, text), sha, key)
+        sha, tokens = sha256(text), mlx_runtime.encode(self.tokenizer, text)
+        given = self.choices.get(prompt.id, [None] * self.settings.samples)
+        return [
+            Question(prompt, sample, text, tokens, sha, self._key(sha, sample, one), one)
+            for sample, one in enumerate(given)
+        ]
+
+    def _key(self, prompt_sha: str, sample: int, given: str | None) -> str:
+        shaped = {"settings": self.run_settings_sha, "prompt": prompt_sha, "sample": sample}
+        return settings_sha(shaped if given is None else {**shaped, "given": given})
 
     def paths(self) -> tuple[Path, Path, Path]:
         """Return the files this writes: responses, log, run record."""
@@ -150,7 +163,9 @@ class Asking:
             layout.JOURNALS / f"generate-{self.spec.name}-{self.set.name}-{self.mode}.jsonl"
         ) as journal:
             known = self._known(responses, run_file) | self._journaled(journal)
-            missing = [q for q in self.questions if q.key not in known]
+            missing = self._missing(known)
+            again = {question.key for question in missing}
+            known = {key: response for key, response in known.items() if key not in again}
             if not missing and not journal.done and log_file.is_file() and self._is_last(run_file):
                 click.echo(f"All {len(known)} answers hold, nothing to ask: {responses}")
                 journal.delete()
@@ -189,9 +204,15 @@ class Asking:
         if run.responses_sha != file_sha(responses):
             click.echo(f"Warning: {responses} is not as its run wrote it; asking again", err=True)
             return {}
-        last = {(r.prompt_sha, r.sample): r for r in read_jsonl(responses, Response)}
-        kept = ((q, last.get((q.prompt_sha, q.sample))) for q in self.questions)
+        last = {(r.prompt_sha, r.sample, _given(r)): r for r in read_jsonl(responses, Response)}
+        kept = ((q, last.get((q.prompt_sha, q.sample, q.given))) for q in self.questions)
         return {q.key: self._own(q, response) for q, response in kept if response}
+
+    def _missing(self, known: Container[str]) -> list[Question]:
+        """Return what is to be asked; the given answers of a prompt are one batch, always whole."""
+        missing = [q for q in self.questions if q.key not in known]
+        prompts = {q.prompt.id for q in missing}
+        return [q for q in self.questions if q.prompt.id in prompts] if self.is_choice else missing
 
     def _is_last(self, run_file: Path) -> bool:
         return read_json(run_file, Run).run_id == self.run_id
@@ -220,28 +241,40 @@ class Asking:
             f"Model loaded on {loaded.device} (BLAS: {loaded.blas}). "
             f"Running {self.mode.upper()} {self.set.name}...\n"
         )
+        if self.is_choice:
+            yield from self._weigh(loaded, missing)
+            return
         seeds = [draw_seed(self.settings.seed, q.prompt_sha, q.sample) for q in missing]
         tokens = [q.tokens for q in missing]
         settings = dataclasses.replace(sampling(self.settings), until=self.until)
         with progress(len(missing) * self.settings.max_tokens) as step:
             for done in mlx_runtime.generate(loaded, tokens, settings, seeds, step):
                 question = missing[done.index]
-                yield question, self._response(question, done)
+                yield question, self._answered(question, done)
 
-    def _response(self, question: Question, done: Any) -> Response:  # noqa: ANN401
+    def _weigh(self, loaded: Any, missing: list[Question]) -> Iterator[tuple[Question, Response]]:  # noqa: ANN401
+        """Yield the log-probability of each given answer."""
+        from lem import mlx_runtime
+
+        with progress(len(missing), "choices") as step:
+            for _, group in itertools.groupby(missing, lambda q: q.prompt.id):
+                asked = list(group)
+                given = [mlx_runtime.continuation(self.tokenizer, q.text, str(q.given)) for q in asked]
+                found = mlx_runtime.loglikelihoods(loaded, given)
+                for question, (_, tokens), logprob in zip(asked, given, found, strict=True):
+                    response = self._response(question, str(question.given), None)
+                    yield (
+                        question,
+                        dataclasses.replace(
+                            response, tokens=len(tokens), finish_reason="given", logprob=logprob
+                        ),
+                    )
+                step(len(asked))
+
+    def _answered(self, question: Question, done: Any) -> Response:  # noqa: ANN401 (a Finished)
         reasoning, answer = split_reasoning(done.text)
-        return Response(
-            seed_id=question.prompt.id,
-            prompt=question.prompt.text,
-            response=answer,
-            gen_time=round(done.gen_time, 2),
-            chars=len(answer),
-            mode=self.mode,
-            model=self.spec.name,
-            prompts=self.set.name,
-            prompt_sha=question.prompt_sha,
-            run_id=self.run_id,
-            sample=question.sample,
+        return dataclasses.replace(
+            self._response(question, answer, round(done.gen_time, 2)),
             tokens=done.tokens,
             finish_reason=done.finish_reason,
             batch_size=done.batch_size,
@@ -249,11 +282,26 @@ class Asking:
             reasoning_chars=None if reasoning is None else len(reasoning),
         )
 
+    def _response(self, question: Question, answer: str, seconds: float | None) -> Response:
+        return Response(
+            seed_id=question.prompt.id,
+            prompt=question.prompt.text,
+            response=answer,
+            gen_time=seconds,
+            chars=len(answer),
+            mode=self.mode,
+            model=self.spec.name,
+            prompts=self.set.name,
+            prompt_sha=question.prompt_sha,
+            run_id=self.run_id,
+            sample=question.sample,
+        )
+
     def _record(
         self, rows: list[Response], asked: list[Question], started: str, seconds: float, sha: str
     ) -> Run:
         fresh = {(q.prompt.id, q.sample) for q in asked}
-        tokens = sum(r.tokens or 0 for r in rows if (r.seed_id, r.sample) in fresh)
+        tokens = sum(r.tokens or 0 for r in rows if (r.seed_id, r.sample) in fresh and _given(r) is None)
         return Run(
             run_id=self.run_id,
             source="own",
@@ -268,9 +316,14 @@ class Asking:
             asked=len(asked),
             responses_sha=sha,
             tokens=tokens,
-            tokens_per_second=round(tokens / seconds, 1) if asked else None,
+            tokens_per_second=round(tokens / seconds, 1) if tokens else None,
             git_revision=git_revision(),
         )
+
+
+def _given(response: Response) -> str | None:
+    """Return the answer that was given to the model to weigh, None for one of its own."""
+    return response.response if response.finish_reason == "given" else None
 
 
 def _times_of(run_file: Path, record: Run) -> Run:

@@ -52,12 +52,14 @@ def command(name: str, prompt_set: str | None, ask: str | None, mode: str, **giv
         raise LemError("say what to ask: --prompts NAME (from params.yaml) or --ask 'a question'")
     study = params.load()
     chosen = {key: value for key, value in given.items() if value is not None}
-    settings = dataclasses.replace(study.defaults, **chosen)
     if ask is not None:
-        return answer_one(study, study.model(name), ask, mode, settings)
+        return answer_one(study, study.model(name), ask, mode, dataclasses.replace(study.defaults, **chosen))
     asked = study.prompt_set(str(prompt_set))
-    if isinstance(asked, params.BenchmarkSpec) and mode != "naked":
-        raise LemError(f"{asked.name} is a benchmark: its answers are kept for one mode, naked")
+    if isinstance(asked, params.BenchmarkSpec):
+        if mode != "naked":
+            raise LemError(f"{asked.name} is a benchmark: its answers are kept for one mode, naked")
+        chosen = {"max_tokens": asked.max_tokens or study.defaults.max_tokens, **chosen}
+    settings = dataclasses.replace(study.defaults, **chosen)
     Asking(study, study.model(name), asked, mode, settings).run()
     return None
 

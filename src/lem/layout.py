@@ -20,7 +20,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 GLOBS = {
     "responses": ("baseline/*/*.jsonl", "fine-tuned/*/*.jsonl", "answers/*/*.jsonl"),
-    "scores": ("scores/*/*.jsonl",),
+    "scores": ("scores/*/*.jsonl", "judged/*/*.jsonl"),
     "runs": ("logs/*.json",),
     "models": ("baseline/*/model.json", "fine-tuned/*/model.json", "fine-tuned/*/s*.json"),
     "items": ("items/*.jsonl",),
@@ -40,6 +40,8 @@ def files(table: str, data: Path = DATA) -> list[Path]:
         for glob in GLOBS[table]
         for path in root.glob(glob)
     }
+    if table == "scores":
+        found |= set((data / "signs").rglob("*.jsonl"))  # of imported answers too
     return sorted(p for p in found if not any(part[0] == "." for part in p.relative_to(data).parts))
 
 
@@ -113,6 +115,16 @@ def log(name: str, prompts: str, mode: str, suffix: str) -> Path:
 def scores(benchmark: str, name: str) -> Path:
     """Return the score records of a model over a benchmark."""
     return DATA / "scores" / benchmark / f"{name}.jsonl"
+
+
+def judged(benchmark: str, name: str) -> Path:
+    """Return the judge's score records of a model's answers to a benchmark."""
+    return DATA / "judged" / benchmark / f"{name}.jsonl"
+
+
+def signs(responses: Path) -> Path:
+    """Return the score records of the countable signs of a response file: the same path below data/signs."""
+    return DATA / "signs" / responses.relative_to(DATA)
 
 
 def items(benchmark: str) -> Path:

@@ -18,12 +18,16 @@ from typing import Any, TypeVar
 from lem import layout
 from lem.declared import Comparison, parse
 from lem.errors import LemError
+from lem.judging.spec import JudgeSpec
 from lem.params_file import FILE, known, listed, mapping, read, section, tree
 from lem.params_models import ModelSpec as ModelSpec
 from lem.params_models import Training as Training
 from lem.params_models import baselines, fine_tunes
 from lem.prompts import Shot
 from lem.records import MODES
+
+CHOICE = "multiple_choice"
+"""The scorer of questions whose answers are given."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +62,32 @@ class PromptSpec:
 
 @dataclass(frozen=True)
 class BenchmarkSpec:
-    """A benchmark: its file, the names of its fields, its worked examples, its scorer."""
+    """A benchmark: its file, the names of its fields, its worked examples, its scorers.
+
+    A question with `correct` and `incorrect` answers can be multiple choice: the
+    answers are then not written by the model, it is asked how likely each is.
+    """
 
     name: str
     file: str
     prompt: str
     answer: str | None = None
-    id: str = "id"
+    correct: str | None = None  # field with the list of right answers, where there are several
+    incorrect: str | None = None  # field with the list of wrong ones
+    id: str | None = "id"  # null: the number of its row
     cluster: str | None = None
     category: str | None = None
-    score: str = "number"
+    score: tuple[str, ...] = ("number",)  # one name or a list; [] for what only signs and a judge read
+    version: str | None = None  # of the task, raised by hand: scores of two versions are never compared
+    hub: str | None = None  # where `lem items --fetch` gets the file: ORG/NAME@REVISION/FILE
     shots: tuple[Shot, ...] = ()  # worked examples, shown as earlier turns
     limit: int | None = None
+    max_tokens: int | None = None  # of an answer, where `defaults` allows another number
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether the model is asked how likely each given answer is, and writes none."""
+        return CHOICE in self.score
 
 
 @dataclass(frozen=True)
@@ -100,6 +118,7 @@ class Study:
     models: Mapping[str, ModelSpec] = field(default_factory=dict)
     prompts: Mapping[str, PromptSpec] = field(default_factory=dict)
     benchmarks: Mapping[str, BenchmarkSpec] = field(default_factory=dict)
+    judge: JudgeSpec = field(default_factory=JudgeSpec)
     compare: tuple[Comparison, ...] = ()
 
     def model(self, name: str) -> ModelSpec:
@@ -183,6 +202,7 @@ def load(file: Path | None = None) -> Study:
         {spec.name: spec for spec in specs},
         prompts,
         benchmarks,
+        read(JudgeSpec, "judge", content.get("judge") or {}),
         tuple(parse(text, f"{FILE}: compare[{i}]") for i, text in enumerate(declared)),
     )
     _once("models", [*itertools.chain(*roles.values()), *(m.name for m in specs if m.tune)])
@@ -190,6 +210,7 @@ def load(file: Path | None = None) -> Study:
     _once("compare", [one.text for one in study.compare])
     _distinct(study)
     _named_models_exist(study)
+    _answers_to_choose_from(study)
     return study
 
 
@@ -224,6 +245,21 @@ def _named_models_exist(study: Study) -> None:
         if declared.on and declared.on not in sets:
             there = ", ".join(sets) or "none"
             raise LemError(f"{where}: no benchmark or prompt set {declared.on!r}; there are: {there}")
+
+
+def _answers_to_choose_from(study: Study) -> None:
+    for name, spec in study.benchmarks.items():
+        if spec.is_choice and len(spec.score) > 1:
+            raise LemError(
+                f"{FILE}: benchmarks.{name}.score: {CHOICE} stands alone: there is no text to score"
+            )
+        if (spec.correct is None) != (spec.incorrect is None) or (spec.is_choice and not spec.correct):
+            needed = "'correct' and 'incorrect', both names of fields with a list of answers"
+            raise LemError(f"{FILE}: benchmarks.{name}: expected {needed}")
+    for name in study.judge.rubrics:
+        if name not in study.benchmarks or study.benchmarks[name].is_choice:
+            there = ", ".join(n for n, spec in study.benchmarks.items() if not spec.is_choice) or "none"
+            raise LemError(f"{FILE}: judge.rubrics: no benchmark {name!r} with answers; there are: {there}")
 
 
 def _once(where: str, names: list[str]) -> None:

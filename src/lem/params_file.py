@@ -27,9 +27,9 @@ ONE_OF = {"dtype": DTYPES, "fine_tune_type": TUNE_TYPES, "optimizer": OPTIMIZERS
 AT_LEAST_ONE = (
     *("batch_size", "first", "limit", "max_tokens", "samples", "q_bits", "q_group_size"),
     *("iters", "rank", "num_layers", "max_seq_length", "save_every", "steps_per_report", "steps_per_eval"),
-    *("grad_accumulation_steps", "train", "valid"),
+    *("grad_accumulation_steps", "train", "valid", "repeats", "concurrency"),
 )
-ABOVE_ZERO = ("top_p", "cache_limit_gb", "limit_gb", "learning_rate", "lora_scale")
+ABOVE_ZERO = ("top_p", "cache_limit_gb", "limit_gb", "learning_rate", "lora_scale", "timeout", "patience")
 SHARES = ("top_p",)
 NOT_EMPTY = ("files", "keys", "modes", "seeds")
 SCALARS: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool}
@@ -77,7 +77,8 @@ def read(cls: type[T], where: str, stated: Any, /, **given: Any) -> T:  # noqa: 
     known(where, stated, keys)
     values = {}
     for key, name in keys.items():
-        if shape[name].default is dataclasses.MISSING and key not in stated:
+        required = shape[name].default is dataclasses.MISSING is shape[name].default_factory
+        if required and key not in stated:
             raise LemError(f"{FILE}: {where}: '{key}' is missing")
         if key in stated:
             values[name] = cast(f"{where}.{key}", stated[key], str(shape[name].type))
@@ -88,6 +89,10 @@ def cast(where: str, value: object, hint: str) -> object:
     """Return a value as the type its field's annotation names."""
     if value is None and "None" in hint:
         return None
+    if hint.startswith("Mapping[str, str]"):
+        return {key: _name(f"{where}.{key}", one) for key, one in mapping(where, value).items()}
+    if where.endswith(".score") and isinstance(value, str):
+        value = [value]
     if hint.startswith("tuple[") and isinstance(value, list):
         return _listed(where, value, hint)
     kind = hint.split(" ")[0]
@@ -98,6 +103,12 @@ def cast(where: str, value: object, hint: str) -> object:
         return _in_range(where, value)
     expected = f"a list of {_element(hint)}" if hint.startswith("tuple[") else kind
     raise LemError(f"{FILE}: {where}: expected {expected}, found {value!r}"[:200])
+
+
+def _name(where: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise LemError(f"{FILE}: {where}: expected str, found {value!r}"[:200])
 
 
 def _element(hint: str) -> str:

@@ -7,13 +7,11 @@ items = questions.items("gsm8k")
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
-from lem import engine, layout, params
+from lem import engine, layout, params, question_files
 from lem.errors import LemError
 from lem.params import BenchmarkSpec, PromptSpec
 from lem.prompts import Kernel, Prompt
@@ -25,7 +23,7 @@ SIGNATURE = Path("kernel/signature.txt")
 
 def kernel() -> Kernel:
     """Return the study's kernel and signature; LemError where a file is missing."""
-    return Kernel(_text(KERNEL).strip(), _text(SIGNATURE).strip())
+    return Kernel(question_files.content(KERNEL).strip(), question_files.content(SIGNATURE).strip())
 
 
 def prompts(spec: PromptSpec | BenchmarkSpec) -> list[Prompt]:
@@ -34,12 +32,23 @@ def prompts(spec: PromptSpec | BenchmarkSpec) -> list[Prompt]:
         return [Prompt(item.item_id, item.question) for item in items(spec.name)]
     found: dict[str, Prompt] = {}
     for file in spec.files:
-        for place, entry in _seeds(Path(file)):
-            prompt = Prompt(_string(place, entry, "id"), _string(place, entry, "prompt"))
+        for place, entry in question_files.seeds(Path(file)):
+            prompt = Prompt(*(question_files.text(place, entry, name) for name in ("id", "prompt")))
             if prompt.id in found:
                 raise LemError(f"{place}.id: {prompt.id} is there twice; each id names one prompt")
             found[prompt.id] = prompt
     return list(found.values())[: spec.first]
+
+
+def choices(spec: PromptSpec | BenchmarkSpec) -> dict[str, list[str]]:
+    """Return {item id: its given answers, gold first} of a multiple-choice benchmark; {} for any other."""
+    if not (isinstance(spec, BenchmarkSpec) and spec.is_choice):
+        return {}
+    found = {item.item_id: [text for text, _ in item.choices] for item in items(spec.name)}
+    if bare := [name for name, texts in found.items() if not texts]:
+        again = f"write them again: lem items --benchmark {spec.name}"
+        raise LemError(f"{layout.items(spec.name)}: {bare[0]} has no answers to choose from; {again}")
+    return found
 
 
 def items(benchmark: str) -> list[Item]:
@@ -49,15 +58,22 @@ def items(benchmark: str) -> list[Item]:
 
 @click.command()
 @click.option("--benchmark", required=True, help="A benchmark of params.yaml.")
-def command(benchmark: str) -> None:
-    """Write the item records of a benchmark from its question file.
+@click.option("--fetch", is_flag=True, help="First get its file from its `hub:` entry, at that revision.")
+def command(benchmark: str, fetch: bool) -> None:
+    """Write the item records of a benchmark from its question file: JSON Lines, CSV or Parquet.
 
     \b
     Example:
         lem items --benchmark gsm8k
+        lem items --benchmark real-gsm8k --fetch
     """
     engine.require("items")
-    rows = read_items(params.load().benchmark(benchmark))
+    spec = params.load().benchmark(benchmark)
+    if fetch:
+        click.echo(
+            f"{spec.file}: {question_files.fetch(spec.hub, Path(spec.file), f'benchmarks.{benchmark}')}"
+        )
+    rows = read_items(spec)
     write_jsonl(layout.items(benchmark), rows)
     click.echo(f"{layout.items(benchmark)}: {len(rows)} items")
 
@@ -68,65 +84,44 @@ def read_items(spec: BenchmarkSpec) -> list[Item]:
     Raises LemError naming file, line and field of the first line that is no item.
     """
     found: dict[str, Item] = {}
-    for place, entry in _jsonl(Path(spec.file)):
+    for number, (place, entry) in enumerate(question_files.rows(Path(spec.file)), 1):
+        item_id = question_files.text(place, entry, spec.id) if spec.id else str(number)
+        gold = question_files.text(place, entry, spec.answer) if spec.answer else None
+        correct, incorrect = _choices(place, entry, spec, gold)
         item = Item(
             benchmark=spec.name,
-            item_id=_string(place, entry, spec.id),
-            question=_string(place, entry, spec.prompt),
-            gold=_string(place, entry, spec.answer) if spec.answer else None,
-            sha=sha256(json.dumps(entry, sort_keys=True, ensure_ascii=False)),
-            cluster=_string(place, entry, spec.cluster) if spec.cluster else None,
-            category=_string(place, entry, spec.category) if spec.category else None,
+            item_id=item_id,
+            question=question_files.text(place, entry, spec.prompt),
+            gold=gold,
+            sha=_sha(entry),
+            cluster=question_files.text(place, entry, spec.cluster) if spec.cluster else None,
+            category=question_files.text(place, entry, spec.category) if spec.category else None,
+            correct=correct,
+            incorrect=incorrect,
         )
         if item.item_id in found:
             raise LemError(f"{place}.{spec.id}: {item.item_id} is there twice; each id names one item")
         found[item.item_id] = item
     if not found:
-        raise LemError(f"{spec.file}: no items; expected one JSON object a line")
+        raise LemError(f"{spec.file}: no items; expected a question a line (JSONL) or row (CSV, Parquet)")
     return list(found.values())[: spec.limit]
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as err:
-        raise LemError(f"{path}: no such file") from err
-    except UnicodeDecodeError as err:
-        raise LemError(f"{path}: not UTF-8: {err}") from err
+def _sha(entry: object) -> str:
+    """Return the sha256 of all fields, read or not; half a surrogate pair is let be in one not read."""
+    text = json.dumps(entry, sort_keys=True, ensure_ascii=False, default=str)
+    return sha256(text.encode("utf-8", "surrogatepass"))
 
 
-def _seeds(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    try:
-        entries = json.loads(_text(path))
-    except ValueError as err:
-        raise LemError(f"{path}: not JSON: {err}") from err
-    if not isinstance(entries, list):
-        raise LemError(f"{path}: expected an array of {{id, domain, prompt}} objects")
-    for number, entry in enumerate(entries):
-        yield f"{path}: [{number}]", entry
-
-
-def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in enumerate(_text(path).split("\n"), 1):
-        if line:
-            try:
-                yield f"{path}:{number}: ", json.loads(line)
-            except ValueError as err:
-                raise LemError(f"{path}:{number}: not one line of JSON: {err}") from err
-
-
-def _string(place: str, entry: object, field: str) -> str:
-    """Return a field as text; a number is one too, as its file writes it."""
-    if not isinstance(entry, dict) or field not in entry:
-        there = ", ".join(map(str, entry)) if isinstance(entry, dict) else type(entry).__name__
-        raise LemError(f"{place}.{field}: is missing; the fields are: {there}"[:300])
-    value = entry[field]
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str) or not value.strip():
-        raise LemError(f"{place}.{field}: expected a non-empty string, found {value!r}")
-    if any("\ud800" <= char <= "\udfff" for char in value):
-        raise LemError(
-            f"{place}.{field}: half a surrogate pair, which no text file can hold: {value!r}"[:200]
-        )
-    return value
+def _choices(
+    place: str, entry: object, spec: BenchmarkSpec, gold: str | None
+) -> tuple[str | None, str | None]:
+    """Return the right answers, gold first, and the wrong ones, as JSON lists; None for an open question."""
+    if spec.correct is None or spec.incorrect is None:
+        return None, None
+    right, wrong = (question_files.texts(place, entry, name) for name in (spec.correct, spec.incorrect))
+    right = list(dict.fromkeys([*([gold] if gold else []), *right]))
+    if both := set(right) & set(wrong):
+        raise LemError(f"{place}.{spec.incorrect}: {min(both)!r} is a right answer too"[:300])
+    first, second = (json.dumps(side, ensure_ascii=False) for side in (right, wrong))
+    return first, second

@@ -22,7 +22,7 @@ import os
 import types
 import typing
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,8 +35,10 @@ OWN = "own"
 
 MODES = ("naked", "system", "kernel-only", "sandwich")
 ROLES = ("baseline", "fine-tuned")
-FINISH_REASONS = ("stop", "length")
+FINISH_REASONS = ("stop", "length", "given")
 SPLITS = ("train", "valid")
+SPARSE: dict[str, Any] = {"sparse": True}
+"""Metadata of a field that few rows have: where it is null, a file leaves it out."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Response:
-    """One answer. Key: (source, model, prompts, mode, seed_id, sample)."""
+    """One answer, generated or given. Key: (source, model, prompts, mode, seed_id, sample).
+
+    A given answer is a choice of a multiple-choice question: `sample` is its place
+    among them, and what the model says of it is `logprob`.
+    """
 
     seed_id: str
     prompt: str  # as the prompt set states it; what was sent is template(mode(kernel, prompt))
@@ -121,11 +127,12 @@ class Response:
     source: str = OWN
     sample: int = 0
     tokens: int | None = None
-    finish_reason: str | None = None  # "stop", or "length" when cut off at max_tokens
+    finish_reason: str | None = None  # "stop", "length" when cut off at max_tokens, "given"
     batch_size: int | None = None
     reasoning: str | None = None  # what stood between the model's thinking marks
     reasoning_chars: int | None = None
     is_refusal: bool | None = None  # as a foreign dump states it; ours is a score
+    logprob: float | None = field(default=None, metadata=SPARSE)  # nats, over the tokens of a given answer
 
 
 @dataclass(frozen=True)
@@ -140,6 +147,14 @@ class Item:
     source: str = OWN
     cluster: str | None = None
     category: str | None = None
+    correct: str | None = field(default=None, metadata=SPARSE)  # JSON list: every right answer, gold first
+    incorrect: str | None = field(default=None, metadata=SPARSE)  # JSON list: wrong answers
+
+    @property
+    def choices(self) -> list[tuple[str, bool]]:
+        """The answers to choose from and whether each is right, gold first; [] for an open question."""
+        sides = ((self.correct, True), (self.incorrect, False))
+        return [(text, right) for texts, right in sides if texts for text in json.loads(texts)]
 
 
 @dataclass(frozen=True)
@@ -305,7 +320,10 @@ def read_json(path: Path, cls: type[R]) -> R:
 
 def dumps(record: Record) -> str:
     """Return a record as one line of JSON, fields in the order of its class."""
-    return json.dumps(dataclasses.asdict(record), ensure_ascii=False)
+    few = [f.name for f in dataclasses.fields(record) if f.metadata.get("sparse")]
+    row = dataclasses.asdict(record)
+    row = {name: value for name, value in row.items() if value is not None or name not in few}
+    return json.dumps(row, ensure_ascii=False)
 
 
 def write_jsonl(path: Path, records: Iterable[Record]) -> int:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lem import layout, records
-from lem.rules import RECORDS, quoted
+from lem.rule_sql import quoted
+from lem.rules import RECORDS
 from lem.shapes import Misfit, Sieve, parse, printable
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 DOCUMENTS = ("runs", "models")
 """Tables whose files hold one JSON object each; the others are JSON Lines."""
+
+MAY_BE_EMPTY = ("scores",)
+"""Tables of which a file may hold no row: a benchmark may have no scorer of its own."""
 
 SQL_TYPES = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN"}
 RECORD = "record"
@@ -63,8 +67,10 @@ class Loaded:
 
 
 def source_of(file: str | Path) -> str:
-    """Return the source whose rows a file holds: the folder below data/imported, else this study."""
-    path, imported = Path(file), layout.DATA / "imported"
+    """Return the source whose rows a file holds: the folder below `imported`, else this study."""
+    path, signs = Path(file), layout.DATA / "signs"
+    path = layout.DATA / path.relative_to(signs) if path.is_relative_to(signs) else path
+    imported = layout.DATA / "imported"
     return path.relative_to(imported).parts[0] if path.is_relative_to(imported) else records.OWN
 
 
@@ -100,9 +106,9 @@ def _lines(
         if count > len(bad):
             source = _blanked(path, bad, scratch) if bad else path
             _insert(con, table, source, longest, str(path), sorted(bad))
-        if count == 0:
+        if count == 0 and table not in MAY_BE_EMPTY:
             bad[1] = Misfit("", "an empty file, expected at least one record")
-        fitting += count - len(bad) if count else 0
+        fitting += max(0, count - len(bad))
         faults += [_broken(table, path, number, wrong) for number, wrong in bad.items()]
     return fitting, faults
 

@@ -8,13 +8,16 @@ null with an error, never a number.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
 
-from lem import engine, layout, numbers, params, questions
+from lem import engine, layout, params, questions
 from lem.errors import LemError
+from lem.params_file import FILE
 from lem.records import Item, Response, Score, read_jsonl, write_json, write_jsonl
+from lem.scoring import own_scorers
 
 
 @click.command()
@@ -37,96 +40,81 @@ def command(name: str, benchmark: str) -> None:
     write_jsonl(layout.scores(benchmark, name), scores)
     result = benchmark_result(name, items, answers, scores)
     write_json(layout.benchmark_file(benchmark, name), result)
-    click.echo(
-        f"{benchmark} {name}: {result['correct']} of {result['total']} correct ({result['accuracy']} %)"
+    click.echo(told(benchmark, name, result))
+
+
+def told(benchmark: str, name: str, result: dict[str, Any]) -> str:
+    """Return a benchmark file in one line."""
+    if not result["total"]:
+        return f"{benchmark} {name}: no scorer of its own; its signs and a judge's scores are read"
+    unscored = f", {result['unscored']} unscored" if result["unscored"] else ""
+    if result["accuracy"] is None:
+        return f"{benchmark} {name}: {result['total']} answers scored{unscored}"
+    return (
+        f"{benchmark} {name}: {result['correct']} of {result['total']} correct "
+        f"({result['accuracy']} %){unscored}"
     )
 
 
 def score(spec: params.BenchmarkSpec, items: list[Item], answers: list[Response]) -> list[Score]:
-    """Return one score an answer and reading, in the items' order.
+    """Return the scores of all answers by each of a benchmark's scorers, in the items' order.
 
-    Raises LemError when the answers are not to these items, or the scorer is unknown.
+    Raises LemError when the answers are not to these items, or a scorer is unknown.
     """
-    if spec.score not in SCORERS:
-        raise LemError(f"benchmarks.{spec.name}.score: {spec.score!r}; there are: {', '.join(SCORERS)}")
-    order = {item.item_id: place for place, item in enumerate(items)}
-    by_id = {item.item_id: item for item in items}
-    if stray := sorted({a.seed_id for a in answers} ^ set(by_id)):
+    where = f"{FILE}: benchmarks.{spec.name}.score"
+    scorers = [own_scorers.find(name, where) for name in spec.score]
+    given: dict[str, list[Response]] = {item.item_id: [] for item in items}
+    for answer in answers:
+        given.setdefault(answer.seed_id, []).append(answer)
+    if stray := sorted(given.keys() ^ ({item.item_id for item in items} & {a.seed_id for a in answers})):
         raise LemError(
             f"{spec.name}: the answers and {layout.items(spec.name)} differ in {len(stray)} items "
             f"({stray[0]}, ...); "
             f"ask again: lem generate --model {answers[0].model if answers else 'NAME'} --prompts {spec.name}"
         )
-    ordered = sorted(answers, key=lambda a: (order[a.seed_id], a.sample))
-    return [row for answer in ordered for row in SCORERS[spec.score](by_id[answer.seed_id], answer)]
-
-
-def score_number(item: Item, answer: Response) -> list[Score]:
-    """Return exact match of the final number, once for each way to read it."""
-    if item.gold is None or numbers.normalise(item.gold) is None:
-        return [
-            _scored(item, answer, name, None, None, f"gold {item.gold!r} is no number")
-            for name in numbers.FILTERS
-        ]
-    readings = {name: read(answer.response) for name, read in numbers.FILTERS.items()}
-    return [
-        _scored(item, answer, name, float(numbers.matches(found, item.gold)), found, None)
-        for name, found in readings.items()
-    ]
-
-
-def _scored(
-    item: Item, answer: Response, reading: str, value: float | None, found: str | None, error: str | None
-) -> Score:
-    return Score(
-        run_id=answer.run_id,
-        model=answer.model,
-        benchmark=item.benchmark,
-        item_id=item.item_id,
-        metric="exact_match",
-        value=value,
-        error=error,
-        scorer="number",
-        filter=reading,
-        extracted=found,
-        mode=answer.mode,
-        sample=answer.sample,
-        source=answer.source,
+    rows = (
+        row
+        for item in items
+        for scorer in scorers
+        for row in scorer(item, sorted(given[item.item_id], key=lambda answer: answer.sample))
     )
-
-
-SCORERS = {"number": score_number}
-"""Scorers by the name that `score:` gives them in params.yaml."""
+    whole = own_scorers.complete(rows)
+    return [row if spec.version is None else replace(row, task_version=spec.version) for row in whole]
 
 
 def benchmark_result(
     label: str, items: list[Item], answers: list[Response], scores: list[Score]
 ) -> dict[str, Any]:
-    """Return the benchmark file in the data mapping's shape.
+    """Return the benchmark file in the data mapping's shape, of the first scorer, metric and reading.
 
-    accuracy: percent of the answers that could be scored; avg_time: seconds.
+    accuracy: percent of the answers that could be scored, null (as is correct)
+    where a value is neither 0 nor 1; avg_time: seconds.
     """
-    shown = scores[0].filter if scores else None
-    rows = [s for s in scores if s.filter == shown]
+    rows = [s for s in scores if _measure(s) == _measure(scores[0])]
     gold = {item.item_id: item for item in items}
     times = [a.gen_time for a in answers if a.gen_time is not None]
-    correct = sum(1 for s in rows if s.value == 1)
-    unscored = sum(1 for s in rows if s.value is None)
-    scored = len(rows) - unscored
+    values = [s.value for s in rows if s.value is not None]
+    is_rate = bool(values) and set(values) <= {0, 1}
+    correct = int(sum(values)) if is_rate or not values else None
     return {
         "label": label,
-        "accuracy": round(100 * correct / scored, 1) if scored else None,
+        "metric": rows[0].metric if rows else None,
+        "accuracy": round(100 * sum(values) / len(values), 1) if is_rate else None,
         "correct": correct,
         "total": len(rows),
-        "unscored": unscored,
+        "unscored": len(rows) - len(values),
         "avg_time": round(sum(times) / len(times), 2) if times else None,
         "results": [
             {
                 "question": gold[s.item_id].question,
                 "gold": gold[s.item_id].gold,
                 "predicted": s.extracted,
-                "correct": None if s.value is None else bool(s.value),
+                "correct": bool(s.value) if is_rate and s.value is not None else None,
             }
             for s in rows
         ],
     }
+
+
+def _measure(score: Score) -> tuple[str, str, str]:
+    return score.scorer, score.metric, score.filter

@@ -7,13 +7,13 @@ No judge is asked: signs are read off the text, so they cost nothing, never chan
 and hold for every model alike. They are rules for English, not a measure of quality.
 """
 
-from lem.signs.loop import is_loop
-from lem.signs.marks import AROUND, STOPS
-from lem.signs.opening import opens_formulaically
-from lem.signs.readings import is_empty, readings
-from lem.signs.refusal import is_refusal
-from lem.signs.sentences import last_sentence_end, to_last_sentence
-from lem.signs.voice import speaks_in_first_person
+from lem.scoring.signs.loop import is_loop
+from lem.scoring.signs.marks import AROUND, STOPS
+from lem.scoring.signs.opening import opens_formulaically
+from lem.scoring.signs.readings import is_empty, readings
+from lem.scoring.signs.refusal import is_refusal
+from lem.scoring.signs.sentences import last_sentence_end, to_last_sentence
+from lem.scoring.signs.voice import speaks_in_first_person
 
 __all__ = [
     "AROUND",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from lem.signs.marks import AROUND, BREAK, STOPS
+from lem.scoring.signs.marks import AROUND, BREAK, STOPS
 
 # Loop: what people write on purpose stays below each of these.
 SENTENCE_WORDS = 4  # "Yes.", "I see.", "So it goes." come back in good prose

@@ -29,7 +29,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from lem.numerals import Number, at, find, matches, normalise
+from lem.scoring.numerals import Number, at, find, matches, normalise
 
 __all__ = ["FILTERS", "first_after_equals", "flexible", "matches", "normalise", "strict"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from lem.signs.marks import STRAIGHT
+from lem.scoring.signs.marks import STRAIGHT
 
 OPENING_CHARS = 240  # every phrase below fits, behind a greeting
 LEAD = re.compile(r"(?:[^\w\"“'‘«(\[<]|_)+")  # markdown, emoji and space, but no quotation: that is a story

@@ -8,10 +8,10 @@ from __future__ import annotations
 import string
 import unicodedata
 
-from lem.signs.loop import is_loop
-from lem.signs.opening import opens_formulaically
-from lem.signs.refusal import is_refusal
-from lem.signs.voice import speaks_in_first_person
+from lem.scoring.signs.loop import is_loop
+from lem.scoring.signs.opening import opens_formulaically
+from lem.scoring.signs.refusal import is_refusal
+from lem.scoring.signs.voice import speaks_in_first_person
 
 UNSEEN = "\u115f\u1160\u2800\u3164\uffa0"  # print as space though letters or symbols: Hangul fillers, Braille
 BROKEN = "\ufffc\ufffd"  # in the place of what could not be read

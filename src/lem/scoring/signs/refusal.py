@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from lem.signs.marks import BREAK, STRAIGHT
+from lem.scoring.signs.marks import BREAK, STRAIGHT
 
 # Refusal: an answer declines where it begins, or not as a whole.
 OPENING_SENTENCES = 2  # one to be polite ("I understand."), one to decline

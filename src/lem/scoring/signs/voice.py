@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from lem.signs.marks import STRAIGHT
+from lem.scoring.signs.marks import STRAIGHT
 
 # What others say and what is no prose; a mark that is not closed holds to its paragraph's end.
 FENCE = re.compile(r"(?ms)^[ \t]*(?:```.*?(?:^[ \t]*```|\Z)|>[^\n]*)")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from lem.signs.marks import AROUND, CLOSERS, STOPS
+from lem.scoring.signs.marks import AROUND, CLOSERS, STOPS
 
 # Last sentence: a full stop is an end unless one of these says otherwise.
 END = re.compile(rf"(?<![{STOPS}])[{STOPS}]++[{CLOSERS}]*+(?!\S)")  # possessive: linear in any text
