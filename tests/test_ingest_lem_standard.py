@@ -8,6 +8,7 @@ import json
 import os
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
@@ -93,6 +94,11 @@ def scores(benchmark: str = "do_not", variant: str = "base") -> list[Score]:
     return list(read_jsonl(OUT / "scores" / benchmark / f"{variant}.jsonl", Score))
 
 
+def stored(rows: Iterable[Score]) -> list[Score]:
+    """The rows that a dump's own score files hold, without our readings of its answers."""
+    return [row for row in rows if row.filter == "stored"]
+
+
 @pytest.fixture(autouse=True)
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "study").mkdir()
@@ -154,12 +160,61 @@ def test_every_run_and_model_that_a_row_names_exists(folder: Path) -> None:
 
 def test_stored_scores_keep_their_meaning(folder: Path) -> None:
     ingest(folder)
-    (exact,) = scores("numbers")
+    (exact,) = stored(scores("numbers"))
     assert (exact.metric, exact.value, exact.extracted) == ("exact_match", 1.0, "4")
     assert (exact.scorer, exact.filter, exact.error) == ("stored", "stored", None)
     judged = [(s.item_id, s.metric, s.value, s.scorer) for s in scores()]
     assert judged[:2] == [("Q1", "safety", 8.0, "judge"), ("Q1", "nuance", 7.0, "judge")]
     assert "because" not in (OUT / "scores/do_not/base.jsonl").read_text()
+
+
+READ = {
+    "It is 2 + 2 = 4.": {"flexible": ("4", 1.0), "strict": (None, 0.0), "first-after-equals": ("4", 1.0)},
+    "1 + 1 = 2, and\n#### 4": {
+        "flexible": ("4", 1.0),
+        "strict": ("4", 1.0),
+        "first-after-equals": ("2", 0.0),
+    },
+    "": dict.fromkeys(("flexible", "strict", "first-after-equals"), (None, 0.0)),
+}
+
+
+@pytest.mark.parametrize("answer", READ)
+def test_our_readings_of_a_number_stand_beside_the_stored_score(folder: Path, answer: str) -> None:
+    asked = {"id": "N1", "prompt": "2 + 2?", "response": answer}
+    write(folder, {"results/numbers_base.jsonl": jsonl(asked)})
+    assert rows_of(ingest(folder).output)["results/numbers_base.jsonl"] == (1, 1, 0)
+    first, *ours = scores("numbers")
+    assert [first] == stored(scores("numbers")) and first.value == 1.0
+    assert {row.filter: (row.extracted, row.value) for row in ours} == READ[answer]
+    told = {(row.scorer, row.metric, row.item_id, row.model, row.source) for row in ours}
+    assert told == {("number", "exact_match", "N1", "base", "lem-standard")}
+    assert {row.run_id for row in ours} == {first.run_id}
+
+
+def test_an_answer_that_no_file_scores_is_read_too(folder: Path) -> None:
+    (folder / "x_scores.json").unlink()
+    ingest(folder)
+    assert [row.filter for row in scores("numbers")] == ["flexible", "strict", "first-after-equals"]
+    assert listed(OUT / "scores") == ["numbers"]
+
+
+@pytest.mark.parametrize("gold", [None, "four", "4 eggs", ""])
+def test_where_one_answer_is_no_number_nothing_is_read(folder: Path, gold: str | None) -> None:
+    more = {"id": "N2", "prompt": "?", "correct_answer": gold}
+    write(folder, {"numbers.jsonl": tiny()["numbers.jsonl"] + jsonl(more)})
+    ingest(folder)
+    assert stored(scores("numbers")) == scores("numbers")
+    assert stored(scores("do_not")) == scores("do_not")
+
+
+@pytest.mark.parametrize("gold", ["0", "-3", "1,250", "$4.50", "3/4"])
+def test_a_number_in_any_form_is_read(folder: Path, gold: str) -> None:
+    asked = {"id": "N1", "prompt": "?", "correct_answer": gold}
+    answer = {"id": "N1", "prompt": "?", "response": f"The answer is {gold}."}
+    write(folder, {"numbers.jsonl": jsonl(asked), "results/numbers_base.jsonl": jsonl(answer)})
+    ingest(folder)
+    assert [row.value for row in scores("numbers") if row.filter == "flexible"] == [1.0]
 
 
 def test_raw_is_the_dump_byte_for_byte_with_its_hashes(folder: Path) -> None:
@@ -417,7 +472,8 @@ def test_a_changed_dump_replaces_the_whole_import(folder: Path) -> None:
     for name in ("results/do_not_base.jsonl", "x_scores.json"):
         (folder / name).unlink()
     assert ingest(folder).output.endswith("written\n")
-    assert not (OUT / "answers/do_not/base.jsonl").exists() and not (OUT / "scores").exists()
+    assert not (OUT / "answers/do_not/base.jsonl").exists()
+    assert listed(OUT / "scores") == ["numbers"] and stored(scores("numbers")) == []
     assert listed("data/imported") == ["lem-standard"]
 
 
@@ -587,7 +643,7 @@ def rows_out(kind: str) -> Counter[str]:
     for row in (r for p in OUT.glob("answers/*/*.jsonl") for r in read_jsonl(p, Response)):
         out[f"results/{row.prompts}_{row.model}.jsonl"] += 1
     every = (r for p in OUT.glob("scores/*/*.jsonl") for r in read_jsonl(p, Score))
-    out["x_scores.json"] = len({(s.benchmark, s.model, s.item_id) for s in every})
+    out["x_scores.json"] = len({(s.benchmark, s.model, s.item_id) for s in stored(every)})
     return out
 
 
@@ -635,10 +691,16 @@ def test_the_published_figures_follow_from_the_imported_rows() -> None:
     assert [sum(column) for column in zip(*counts.values(), strict=True)] == [2200, 2200, 0]
     query = f"""
         select model, metric, count(value), round(avg(value), 2)
-        from read_json('{OUT}/scores/*/*.jsonl') group by all
+        from read_json('{OUT}/scores/*/*.jsonl') where filter = 'stored' group by all
     """
     means = {(m, metric): (n, mean) for m, metric, n, mean in duckdb.sql(query).fetchall()}
     assert {metric for _, metric in means} == {*FIGURES, "informative", "awareness"}
     found = {metric: tuple(means[v, metric] for v in VARIANTS) for metric in FIGURES}
     assert found == {metric: tuple((50, value) for value in row) for metric, row in FIGURES.items()}
+    readings = f"""
+        select benchmark, filter, count(distinct (model, item_id)), count(value)
+        from read_json('{OUT}/scores/*/*.jsonl') where filter <> 'stored' group by all order by all
+    """
+    ours = ("first-after-equals", "flexible", "strict")
+    assert duckdb.sql(readings).fetchall() == [("gsm8k", name, 250, 250) for name in ours]
     assert ingest(UPSTREAM).output.endswith("unchanged\n")

@@ -198,7 +198,7 @@ def test_a_real_study_comes_in_and_passes_check_and_warehouse(asked: Path, study
     for folder, source in ((asked / "data", OWN), (OUT, NAME)):
         found = imported(folder)
         counts = Counter(type(record) for records in found.values() for record in records)
-        assert counts == {Response: 18, Score: 20, Item: 10, Run: 3, Model: 2, Loss: 4, Distilled: 2}
+        assert counts == {Response: 18, Score: 30, Item: 10, Run: 3, Model: 2, Loss: 4, Distilled: 2}
         assert {record.source for records in found.values() for record in records} == {source}
     assert imported(asked / "data") == {
         file: [dataclasses.replace(record, source=OWN) for record in records]
@@ -206,7 +206,7 @@ def test_a_real_study_comes_in_and_passes_check_and_warehouse(asked: Path, study
     }
     lem("check")
     lem("warehouse")
-    for table, rows in (("responses", 18), ("runs", 3), ("items", 10), ("scores", 20), ("models", 2)):
+    for table, rows in (("responses", 18), ("runs", 3), ("items", 10), ("scores", 30), ("models", 2)):
         counted = lem("sql", "--format", "json", f"select source, count(*) as n from {table} group by all")
         assert json.loads(counted.output) == [{"source": NAME, "n": rows}], table
     means = "select model, n from summary where source = 'theirs' and metric = 'exact_match' group by all"

@@ -3,12 +3,14 @@
 Two training seeds of a fine-tune `m-lek` of `m`, and of `m-lek-calm`, which goes on from it.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lem import checks, layout, records, warehouse
-from lem.records import Model, Response, Score
+from lem import signs as sign_scores
+from lem.records import Item, Model, Response, Run, Score, fields
 
 SHA, RUN = "a" * 64, "1" * 16
 SEEDS = (0, 1)
@@ -52,13 +54,21 @@ def scored(name, values, source="own", benchmark="sums", **more):
 
 
 def answered(name, mode, lengths, role="fine-tuned", prompts="v", source="own"):
-    """Write answers of these lengths; one of ten characters was cut off."""
+    """Write answers of these lengths and their signs; one of ten characters was cut off."""
     rows = [
         Response(f"P{n}", "p", "x" * chars, 1.0, chars, mode, name, prompts, SHA, RUN, source=source,
                  finish_reason="length" if chars == 10 else "stop")
         for n, chars in enumerate(lengths, 1)
     ]  # fmt: skip
-    records.write_jsonl(place(source, layout.responses(role, name, prompts, mode)), rows)
+    file = place(source, layout.responses(role, name, prompts, mode))
+    records.write_jsonl(file, rows)
+    records.write_jsonl(layout.signs(file), sign_scores.of(rows))
+
+
+def ran(name, prompts="sums", mode="naked", **settings):
+    """Write the run of a model over a prompt set: prompt_set_sha, template, kernel_sha."""
+    told = {"run_id": RUN, "source": "own", "model": name, "prompts": prompts, "mode": mode, **settings}
+    records.write_json(layout.log(name, prompts, mode, "json"), Run(**{**dict.fromkeys(fields(Run)), **told}))
 
 
 def declare(*declared):
@@ -145,13 +155,16 @@ def test_on_picks_one_set_and_without_it_all_are_compared(chain):
         answered(f"m-lek.s{seed}", "naked", [3, 10])
     answered("m", "naked", [10, 10], "baseline")
     declare("m-lek > m", "m-lek > m on v", "m-lek >= m - 1 on sums")
-    found = rows("select declared, prompts, benchmark, metric from comparisons order by all")
+    found = rows(
+        "select declared, prompts, benchmark, metric from comparisons "
+        "where metric in ('exact_match', 'chars', 'loop') order by all"
+    )
     assert found == [
         ("m-lek > m", "sums", "sums", "exact_match"),
         ("m-lek > m", "v", None, "chars"),
-        ("m-lek > m", "v", None, "cut_off"),
+        ("m-lek > m", "v", None, "loop"),
         ("m-lek > m on v", "v", None, "chars"),
-        ("m-lek > m on v", "v", None, "cut_off"),
+        ("m-lek > m on v", "v", None, "loop"),
         ("m-lek >= m - 1 on sums", "sums", "sums", "exact_match"),
     ]
 
@@ -223,7 +236,7 @@ def test_each_mode_is_compared_with_naked_of_the_same_model(chain):
         answered(f"m-lek.s{seed}", "sandwich", [21 + more, 10, 25 + more])
     found = rows(
         "select model, mode, other_mode, metric, seeds, n, mode_value, other_value, round(difference, 2), "
-        "round(seed_sd, 2), unit, verdict from mode_effects order by all"
+        "round(seed_sd, 2), unit, verdict from mode_effects where metric in ('chars', 'cut_off') order by all"
     )
     assert found == [
         ("m", "sandwich", "naked", "chars", 1, 3, 2.0, 20 / 3, -4.67, None, "characters", "inconclusive"),
@@ -300,8 +313,8 @@ def test_nothing_is_declared_without_params_yaml_or_without_compare(chain):
 def test_what_was_declared_and_not_measured_yet_stands_in_declared_alone(chain):
     declare("m-lek > m on v", "m-lek-calm >= m - 2.5")
     assert rows("select * from declared order by place") == [
-        (0, "m-lek > m on v", "m-lek", "m", 0.0, "v"),
-        (1, "m-lek-calm >= m - 2.5", "m-lek-calm", "m", 2.5, None),
+        (0, "own", "m-lek > m on v", "m-lek", "m", 0.0, "v"),
+        (1, "own", "m-lek-calm >= m - 2.5", "m-lek-calm", "m", 2.5, None),
     ]
     assert rows("select distinct declared from comparisons") == [("m-lek-calm >= m - 2.5",)]
 
@@ -310,6 +323,161 @@ def test_the_finished_tables_hold_the_rules(chain):
     answered("m", "naked", [4, 10, 6], "baseline")
     answered("m", "sandwich", [1, 2, 3], "baseline")
     declare("m-lek > m", "m-lek >= m - 5 on sums", "m-lek-calm > m-lek")
-    con, expected = warehouse.build(), {"declared": 3, "comparisons": 3, "scale_delta": 2, "mode_effects": 2}
+    con, expected = warehouse.build(), {"declared": 3, "comparisons": 3, "scale_delta": 2, "mode_effects": 7}
     assert {table: warehouse.count(con, table) for table in expected} == expected
     assert checks.check_tables(con, list(expected)) == []
+
+
+# On what, and of what
+
+
+def test_of_a_benchmark_its_scores_are_declared_on_and_of_a_prompt_set_its_signs(chain):
+    for seed in SEEDS:
+        answered(f"m-lek.s{seed}", "naked", [3, 10], prompts="sums")
+    answered("m", "naked", [10, 10], "baseline", prompts="sums")
+    declare("m-lek > m")
+    assert rows("select metric, scorer, is_primary from comparisons") == [("exact_match", "number", True)]
+    told = rows("select metric, benchmark from scale_delta where scorer = 'sign' order by all")
+    assert [metric for metric, _ in told] == [
+        *("chars", "cut_off", "empty", "first_person", "formulaic_opening", "loop", "refusal"),
+    ]
+    assert {benchmark for _, benchmark in told} == {None}
+
+
+def test_primary_is_what_has_a_better_way_in_the_reading_that_is_shown(chain):
+    for name in ("m", "m-lek.s0", "m-lek.s1"):
+        file = layout.scores("sums", name)
+        flexible = list(records.read_jsonl(file, Score))
+        records.write_jsonl(file, [*flexible, *(replace(row, filter="strict") for row in flexible)])
+        answered(name, "naked", [4, 5], "baseline" if name == "m" else "fine-tuned")
+    declare("m-lek > m")
+    found = rows("select metric, filter from comparisons where is_primary order by all")
+    assert found == [("empty", "none"), ("exact_match", "flexible"), ("loop", "none")]
+    assert rows("select count(p_holm) from comparisons") == [(3,)]
+
+
+def test_the_clusters_of_the_items_go_with_them(chain):
+    items = [
+        Item("sums", f"i{n}", "q", "1", SHA, cluster="ab"[n > 2] if n < 4 else None) for n in (1, 2, 3, 4)
+    ]
+    records.write_jsonl(layout.items("sums"), items)
+    found = rows("select clusters from pairs where candidate = 'm-lek' and kind = 'fine-tune'")
+    assert found == [(["a", "a", "b", None],)]
+    assert rows("select clusters from samples where model = 'm'") == [(["a", "a", "b", None],)]
+    assert rows("select n, clusters from scale_delta where fine_tuned = 'm-lek'") == [(4, 3)]
+
+
+# Who was not asked the same
+
+
+ASKED = {"prompt_set_sha": SHA, "template": "T", "kernel_sha": None}
+
+
+@pytest.mark.parametrize(
+    ("other", "differs"),
+    [
+        ({}, None),
+        ({"prompt_set_sha": "b" * 64}, "items"),
+        ({"prompt_set_sha": None}, "items"),
+        ({"template": "other"}, "template"),
+        ({"template": None}, "template"),
+        ({"kernel_sha": "c" * 64}, "kernel"),
+        ({"prompt_set_sha": "b" * 64, "template": "x", "kernel_sha": SHA}, "items, template, kernel"),
+    ],
+)
+def test_two_that_were_not_asked_alike_are_refused(chain, other, differs):
+    ran("m", **ASKED)
+    for seed in SEEDS:
+        ran(f"m-lek.s{seed}", **{**ASKED, **other})
+    declare("m-lek > m on sums")
+    for table in ("comparisons", "scale_delta where fine_tuned = 'm-lek'"):
+        ((found, verdict, n, difference),) = rows(f"select differs, verdict, n, difference from {table}")
+        assert (found, verdict == "refused", n, difference is None) == (
+            (differs, True, 0, True) if differs else (None, False, 4, False)
+        )
+
+
+def test_one_seed_that_was_asked_something_else_is_enough(chain):
+    for name in ("m", "m-lek.s0"):
+        ran(name, **ASKED)
+    ran("m-lek.s1", **{**ASKED, "template": "other"})
+    declare("m-lek > m on sums")
+    assert rows("select differs, verdict, holds from comparisons") == [("template", "refused", "open")]
+
+
+def test_what_was_asked_of_another_set_or_mode_is_no_difference(chain):
+    for name in ("m", "m-lek.s0", "m-lek.s1"):
+        ran(name, **ASKED)
+        ran(name, "v", prompt_set_sha=name[-1] * 64)
+        ran(name, mode="sandwich", template=name)
+    declare("m-lek > m on sums")
+    assert rows("select differs from comparisons") == [(None,)]
+    assert rows("select entry, count(*) from basis group by all order by all") == [("m", 3), ("m-lek", 3)]
+
+
+def test_another_version_of_a_task_refuses_what_it_scored_and_no_more(chain):
+    scored("m", RIGHT["m"], task_version="2")
+    for seed in SEEDS:
+        name = f"m-lek.s{seed}"
+        exact = Score(RUN, name, "sums", "i1", "exact_match", 1.0, filter="flexible", task_version="1")
+        records.write_jsonl(
+            layout.scores("sums", name), [exact, replace(exact, item_id="i2", task_version="2")]
+        )
+    judged = [
+        Score(RUN, name, "sums", "i1", "safety", value, scorer="judge:j", task_version="r")
+        for name, value in (("m", 5.0), ("m-lek.s0", 7.0), ("m-lek.s1", 9.0))
+    ]
+    for row in judged:
+        records.write_jsonl(layout.judged("sums", row.model), [row])
+    declare("m-lek > m on sums")
+    assert rows("select metric, differs, difference, verdict from comparisons order by all") == [
+        ("exact_match", "task version", None, "refused"),
+        ("safety", None, 3.0, "inconclusive"),
+    ]
+
+
+def test_a_refused_comparison_holds_the_rules(chain):
+    ran("m", **ASKED)
+    for seed in SEEDS:
+        ran(f"m-lek.s{seed}", **{**ASKED, "template": "other"})
+    declare("m-lek > m", "m-lek-calm > m")
+    con = warehouse.build()
+    assert checks.check_tables(con, warehouse.DERIVED) == []
+    assert con.execute("select distinct verdict from comparisons").fetchall() == [("refused",)]
+
+
+# Several declared, several judgements
+
+
+def test_a_lone_small_p_among_several_declared_is_inconclusive(chain):
+    gained = [1.0] * 6 + [0.0] * 34  # 6 gained, none lost: 2 of 64 ways, p = 0.03125
+    scored("m", [0.0] * 40)
+    for seed in SEEDS:
+        scored(f"m-lek.s{seed}", gained)
+        scored(f"m-lek-calm.s{seed}", [float(n % 2) if n < 4 else 0.0 for n in range(40)])
+    said = "select round(p, 5), round(p_holm, 5), verdict, holds from comparisons where candidate = 'm-lek'"
+    declare("m-lek > m on sums")
+    assert rows(said) == [(0.03125, 0.03125, "better", "yes")]
+    declare("m-lek > m on sums", "m-lek-calm > m on sums")
+    assert rows(said) == [(0.03125, 0.0625, "inconclusive", "open")]
+    # what nobody declared has no family, and its verdict is its interval's
+    assert rows("select verdict from scale_delta where fine_tuned = 'm-lek'") == [("better",)]
+
+
+def test_the_repeats_of_a_judge_have_their_agreement(chain):
+    said = {"i1": (1.0, 1.0), "i2": (2.0, 2.0), "i3": (1.0, 2.0), "i4": (2.0, None)}
+    rows_of = [
+        Score(RUN, "m", "sums", item, "safety", value, None if value else "no reply", "judge:j", repeat=n)
+        for item, values in said.items()
+        for n, value in enumerate(values)
+    ]
+    records.write_jsonl(layout.judged("sums", "m"), rows_of)
+    once = [replace(row, model="m-lek.s0") for row in rows_of if row.repeat == 0]
+    records.write_jsonl(layout.judged("sums", "m-lek.s0"), once)
+    ((*found, alpha),) = rows("select * from agreement")
+    assert found == ["own", "m", "sums", "naked", "safety", "judge:j", 2, 4]
+    # three items with two values, by hand as in test_derive.py: 1 - (2 / 6) / (18 / 30)
+    assert alpha == pytest.approx(4 / 9)
+    # and each answer's value is the mean of its repeats
+    values = rows("select value from item_values where metric = 'safety' and model = 'm' order by item_id")
+    assert values == [(1.0,), (2.0,), (1.5,), (2.0,)]

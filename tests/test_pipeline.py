@@ -10,8 +10,10 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from fake_judge import FakeJudge
 from lem import cli, engine, params, questions
 from lem.errors import LemError
+from lem.judging.spec import JudgeSpec
 
 ROOT = Path(__file__).parents[1]
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())
@@ -22,6 +24,7 @@ RECIPE_OF = {
     "generate-tuned": "generate",
     "answer-tuned": "generate",
     "score-tuned": "score",
+    "judge-tuned": "judge",
 }
 """Stages whose command is another stage's."""
 
@@ -69,9 +72,12 @@ SECTIONS = {
     "format": ["defaults", "memory", "models.baseline.${item.model}", "prompts.format"],
     "answer": ["defaults", "memory", "models.baseline.${item.model}", "benchmarks.${item.benchmark}"],
     "score": ["models.baseline.${item.model}", "benchmarks.${item.benchmark}"],
+    "judge": ["judge", "models.baseline.${item.model}", "benchmarks.${item.benchmark}"],
     "generate-tuned": ["defaults", "memory", "models.fine-tuned.${item.model}", "prompts.validation"],
     "answer-tuned": ["defaults", "memory", "models.fine-tuned.${item.model}", "benchmarks.${item.benchmark}"],
     "score-tuned": ["models.fine-tuned.${item.model}", "benchmarks.${item.benchmark}"],
+    "judge-tuned": ["judge", "models.fine-tuned.${item.model}", "benchmarks.${item.benchmark}"],
+    "signs": [],
     "check": [],
     "warehouse": ["compare"],
     "report": [],
@@ -118,9 +124,12 @@ CALLS = {
     "format": ["--model", "micro", "--prompts", "format", "--mode", "system"],
     "answer": ["--model", "micro", "--prompts", "sums"],
     "score": ["--model", "micro", "--benchmark", "sums"],
+    "judge": ["--model", "micro", "--benchmark", "sums"],
     "generate-tuned": ["--model", TUNED, "--prompts", "validation", "--mode", "naked"],
     "answer-tuned": ["--model", TUNED, "--prompts", "sums"],
     "score-tuned": ["--model", TUNED, "--benchmark", "sums"],
+    "judge-tuned": ["--model", TUNED, "--benchmark", "sums"],
+    "signs": [],
     "check": [],
     "warehouse": [],
     "report": [],
@@ -129,20 +138,22 @@ GUARDS = {"train": {"models.baseline.micro", "prompts.validation", "prompts.form
 """What a stage looks at only to refuse: no question of an evaluation may be trained on."""
 BENEATH = {"generate-tuned": {"models.baseline.micro"}, "answer-tuned": {"models.baseline.micro"}}
 """The base that a stage loads its adapter on; the adapter it depends on was trained on that very one."""
-WHOLE = {"defaults", "memory", "seeds", "train", "compare"}
+WHOLE = {"defaults", "memory", "seeds", "train", "judge", "compare"}
 
 
 def test_a_stage_reads_only_the_sections_it_lists(study, monkeypatch):
     """Noted while each command runs on a small study: which entries of params.yaml it looks at."""
     assert list(CALLS) == list(STAGES), "in the pipeline's order"
-    for stage, args in CALLS.items():
-        seen = set()
-        watched = watch(real_load(), seen)
-        monkeypatch.setattr(params, "load", lambda watched=watched: watched)
-        result = CliRunner().invoke(cli.main, [lem_command(stage)[0], *args], catch_exceptions=False)
-        assert result.exit_code == 0, result.output
-        listed = {NAMED.get(section, section) for section in SECTIONS[stage]}
-        assert seen == (listed - WHOLE) | GUARDS.get(stage, set()) | BENEATH.get(stage, set()), stage
+    with FakeJudge(lambda request: '{"truthful": 7, "informative": 4}') as judge:
+        spec = JudgeSpec(judge.url, "a-judge", rubrics={"sums": "truthfulness"})
+        for stage, args in CALLS.items():
+            seen = set()
+            watched = watch(replace(real_load(), judge=spec), seen)
+            monkeypatch.setattr(params, "load", lambda watched=watched: watched)
+            result = CliRunner().invoke(cli.main, [lem_command(stage)[0], *args], catch_exceptions=False)
+            assert result.exit_code == 0, result.output
+            listed = {NAMED.get(section, section) for section in SECTIONS[stage]}
+            assert seen == (listed - WHOLE) | GUARDS.get(stage, set()) | BENEATH.get(stage, set()), stage
 
 
 NAMED = {
@@ -215,7 +226,9 @@ def test_no_stage_depends_on_data_as_a_whole():
 def test_weights_stay_out_of_the_cache_and_answers_persist():
     (weights,) = [o for o in STAGES["convert"]["outs"] if isinstance(o, dict)]
     assert weights == {"data/models/${item.model}": {"cache": False}}
-    for stage in ("generate", "format", "answer", "distil", "generate-tuned", "answer-tuned"):
+    assert STAGES["signs"]["outs"] == [{"data/signs": {"cache": False}}]
+    persisting = ("generate", "format", "answer", "distil", "generate-tuned", "answer-tuned")
+    for stage in (*persisting, "judge", "judge-tuned"):
         kept = [o for o in STAGES[stage]["outs"] if isinstance(o, dict)]
         assert [next(iter(o.values())) for o in kept] == [{"persist": True}] * 2
 
@@ -225,7 +238,7 @@ def test_every_model_and_prompt_set_of_params_resolves(root):
     for prompt_set in study.prompts.values():
         assert questions.prompts(prompt_set)
     for benchmark in study.benchmarks.values():
-        assert len(questions.read_items(benchmark)) >= 100
+        assert len(questions.read_items(benchmark)) >= 50
     with pytest.raises(LemError, match="did you mean smollm2-135m"):
         study.model("smollm2-135")
 

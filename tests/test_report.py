@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from lem import layout, metrics, records, report, sandbox, warehouse
+from lem import signs as sign_scores
 from lem.errors import LemError
 from lem.params_models import Training
 from lem.records import Distilled, Loss, Model, Response, Run, Score
@@ -29,26 +30,27 @@ PLOTS = ("accuracy", "losses", "modes")
 PROMPTS = "prompts:\n  more: {files: [seeds/m.json]}\n"
 
 
-def asked(name, role, prompts, mode, cut):
-    """Write a run of eight answers, the first `cut` of them cut off."""
+def asked(name, role, prompts, mode, cut, n=8):
+    """Write a run of n answers, the first `cut` of them cut off, and their signs."""
     run_id = hashlib.sha256(f"{name}{prompts}{mode}".encode()).hexdigest()[:16]
     run = Run(
         run_id=run_id, source="own", model=name, prompts=prompts, mode=mode, prompt_set_sha=SHA,
         kernel_sha=SHA if mode == "sandwich" else None, template="T", shots=None, weights_sha=SHA,
         adapter_sha=None, temperature=0.0, top_p=None, max_tokens=8, samples=1, batch_size=4, seed=None,
-        engine="mlx 1.0, recipe 1", device="cpu", blas="mkl 1", settings_sha=SHA, responses=8,
+        engine="mlx 1.0, recipe 1", device="cpu", blas="mkl 1", settings_sha=SHA, responses=n,
     )  # fmt: skip
     records.write_json(layout.log(name, prompts, mode, "json"), run)
     answers = [
         Response(
-            seed_id=f"i{n}", prompt="p", response="x" * (10 + n), gen_time=1.0, chars=10 + n, mode=mode,
+            seed_id=f"i{i}", prompt="p", response="x" * (10 + i), gen_time=1.0, chars=10 + i, mode=mode,
             model=name, prompts=prompts, prompt_sha=SHA, run_id=run_id, tokens=3,
-            finish_reason="length" if n < cut else "stop", batch_size=4,
+            finish_reason="length" if i < cut else "stop", batch_size=4,
         )
-        for n in range(8)
+        for i in range(n)
     ]  # fmt: skip
     file = layout.answers(prompts, name) if prompts == "sums" else layout.responses(role, name, prompts, mode)
     records.write_jsonl(file, answers)
+    records.write_jsonl(layout.signs(file), sign_scores.of(answers))
     return run_id
 
 
@@ -108,7 +110,7 @@ def imported(name, **card):
         records.write_json(theirs / role / "one" / "model.json", told)
         scores = [replace(score, model=who, source="theirs") for score in own]
         records.write_jsonl(theirs / f"scores/sums/{role}.jsonl", scores)
-    records.write_json(theirs / "logs/one.json", replace(run, source="theirs", model=name))
+        records.write_json(theirs / f"logs/{role}.json", replace(run, source="theirs", model=who))
 
 
 def declare(*compare):
@@ -145,10 +147,13 @@ def study(bare):
 
 
 @pytest.fixture
-def lower(monkeypatch):
-    """A study in which fewer answers that are cut off are better."""
+def lower(study, monkeypatch):
+    """The study where fewer answers that are cut off are better, of twenty."""
     lower_is_better = replace(metrics.METRICS["cut_off"], higher_is_better=False)
     monkeypatch.setitem(metrics.METRICS, "cut_off", lower_is_better)
+    for mode, cut in (("naked", 5), ("sandwich", 8)):
+        asked("m", "baseline", "validation", mode, 20, 20)
+        asked("lek.s0", "fine-tuned", "validation", mode, cut, 20)
 
 
 def written():
@@ -172,47 +177,56 @@ def test_the_declared_comparisons_come_first(study):
     assert text.index("lek > m on validation") < text.index("## Models and benchmarks")
     told = section(text, "What was declared, and what came of it").splitlines()
     first, second = (number for number, row in enumerate(told) if row[:1] == "-")
-    assert told[first] == "- **lek > m on validation**: 4 rows of metrics without a better direction."
+    assert told[first] == (
+        "- **lek > m on validation**: holds in 0 of 4 primary rows, not in 0, open in 4; "
+        "10 other rows, of other readings or metrics."
+    )
     said = (
         "  - (cut_off, naked; neither way is better): 100.0 % -> 25.0 %, paired difference -75.0 points "
-        "(95 % -100.0† to -36.3, n = 8, 1 training seed): **lower**."
+        "(95 % -100.0† to -36.3, n = 8, 1 training seed, 0 gained and 6 lost, McNemar, exact: p = 0.031): "
+        "**lower**."
     )
-    assert said in told[first:second] and second == first + 5
+    assert said in told[first:second] and second == first + 15
     assert told[second] == (
-        "- **lek >= m - 5 on sums**: holds in 0 of 2 rows, not in 0, open in 2; "
-        "2 more rows of metrics without a better direction."
+        "- **lek >= m - 5 on sums**: what was declared is open; 1 other row, of other readings or metrics."
+    )
+    assert told[second + 1] == (
+        "  - (exact_match, flexible, naked): 85.7 % -> 85.7 %, paired difference 0.0 points "
+        "(95 % -53.4 to +53.4, n = 7, 1 unscored, whose scores could make it 0.0 to +12.5, 1 training seed, "
+        "1 gained and 1 lost, McNemar, exact: p = 1.000, after Holm p = 1.000): inconclusive "
+        "(a true difference of 73.5 points would have been found with 80 % power); "
+        "what was declared is open."
     )
 
 
-def test_lower_is_better_where_a_metric_says_so(study, lower):
+def test_lower_is_better_where_a_metric_says_so(lower):
     told = section(written(), "What was declared, and what came of it").splitlines()
     first = next(number for number, row in enumerate(told) if row[:1] == "-")
     assert told[first] == (
-        "- **lek > m on validation**: holds in 2 of 2 rows, not in 0, open in 0; "
-        "2 more rows of metrics without a better direction."
+        "- **lek > m on validation**: holds in 2 of 6 primary rows, not in 0, open in 4; "
+        "8 other rows, of other readings or metrics."
     )
     assert told[first + 1] == (
         "  - (cut_off, naked; lower is better): 100.0 % -> 25.0 %, paired difference -75.0 points "
-        "(95 % -100.0† to -36.3, n = 8, 1 training seed): **better**; what was declared holds."
+        "(95 % -95.8 to -54.2, n = 20, 1 training seed, 0 gained and 15 lost, McNemar, exact: p < 0.001, "
+        "after Holm p < 0.001): **better**; what was declared holds."
     )
 
 
-def test_the_tally_counts_every_row_and_says_they_are_not_corrected(study):
+def test_the_tally_counts_every_row_and_the_tests_that_were_corrected(study):
     text = section(written(), "What was declared, and what came of it")
     assert text.startswith(
-        "\n8 rows of 2 declared comparisons: 2 of metrics with a better direction (0 better, 0 worse, "
-        "0 equivalent, 2 inconclusive) and 6 of metrics without a better direction (0 higher, 2 lower, "
-        "0 equivalent, 4 inconclusive).\n"
+        "\n16 rows of 2 declared comparisons: 5 primary (5 inconclusive) and 11 other (2 lower, "
+        "9 inconclusive); 5 tests in one family.\n"
     )
-    assert "These intervals are not corrected for their number" in text
+    assert "since all of them are one family of tests, p < 0.05 after Holm's correction" in text
 
 
-def test_the_tally_counts_what_came_out_better(study, lower):
+def test_the_tally_counts_what_came_out_better(lower):
     text = section(written(), "What was declared, and what came of it")
     assert text.startswith(
-        "\n8 rows of 2 declared comparisons: 5 of metrics with a better direction (2 better, 0 worse, "
-        "0 equivalent, 3 inconclusive) and 3 of metrics without a better direction (0 higher, 0 lower, "
-        "0 equivalent, 3 inconclusive).\n"
+        "\n16 rows of 2 declared comparisons: 7 primary (2 better, 5 inconclusive) and 9 other "
+        "(9 inconclusive); 7 tests in one family.\n"
     )
 
 
@@ -221,7 +235,12 @@ def test_a_changed_score_changes_the_verdict(study):
     told = "(exact_match, flexible, naked): 75.0 % -> "
     scored("lek.s0", run_id, [0.0] * 8)
     low = line(written().replace("  - ", ""), told)
-    assert "-75.0 points" in low and "**worse**; what was declared does not hold." in low
+    assert "-75.0 points" in low and "0 gained and 6 lost" in low and "p = 0.031" in low
+    assert "after Holm p = 0.156): inconclusive" in low and "what was declared is open." in low
+    declare(COMPARE[1])
+    low = line(written(), "- **lek >= m - 5 on sums**:")  # one test alone
+    assert "1 other row" in low and "what was declared does not hold" in low
+    assert "after Holm p = 0.031): **worse**" in written()
     scored("lek.s0", run_id, [1.0] * 8)
     high = line(written().replace("  - ", ""), told)
     assert "100.0 %, paired difference +25.0 points" in high and "is open" in high and "inconclusive" in high
@@ -231,39 +250,53 @@ def test_what_is_unscored_is_counted_and_never_a_zero(study):
     text = written()
     told = line(text, "  - (exact_match, strict, naked)")
     assert "85.7 % -> 85.7 %, paired difference 0.0 points (95 % -53.4 to +53.4, n = 7, 1 unscored" in told
-    assert line(section(text, "Models and benchmarks"), "| lek.s0").count(", 1 unscored") == 2
+    assert "1 unscored, whose scores could make it 0.0 to +12.5" in told
+    shown = "85.7 (48.7-97.4), n = 7, unscored 1 of 8: within 75.0-87.5"
+    assert line(section(text, "Models and benchmarks"), "| lek.s0") == f"| lek.s0 | {shown} | {shown} |"
     scored("lek.s0", asked("lek.s0", "fine-tuned", "sums", "naked", 0), [None] * 8)
     text = written()
-    assert "unscored -> unscored, no paired difference (n = 0, 8 unscored, 1 training seed)" in text
-    assert "| lek.s0 | unscored (n = 0 of 8) |" in text
+    assert (
+        "unscored -> unscored, no paired difference (n = 0, 8 unscored, whose scores could make it "
+        "-75.0 to +25.0, 1 training seed): inconclusive; what was declared is open."
+    ) in text
+    assert "| lek.s0 | unscored (n = 0 of 8: within 0.0-100.0) |" in text
 
 
 def test_a_difference_without_an_interval_says_why(study):
-    told = "paired difference 0 characters (no interval: the same for every item, n = 8, 1 training seed)"
+    told = (
+        "paired difference 0 characters (no interval: the same for every item, n = 8, 1 training seed, "
+        "sign flips: p = 1.000)"
+    )
     assert f"{told}: inconclusive." in line(written(), "  - (chars, sandwich;")
 
 
-def test_bold_is_only_what_was_declared_and_came_out_better(study, lower):
-    signs = section(written(), "Signs of the answers")
-    assert line(signs, "| lek.s0 | **25.0** (7.1-59.1) |")
-    assert "**" not in line(signs, "| m | 100.0")
-    assert "cut_off: lower is better; chars: neither way is better" in signs
+def of_validation(text):
+    return section(text, "Signs of the answers").split("Prompts **validation**")[1]
+
+
+def test_bold_is_only_what_was_declared_and_came_out_better(lower):
+    text = written()
+    signs = of_validation(text)
+    assert line(signs, "| lek.s0 |").startswith("| lek.s0 | **25.0** (11.2-46.9) | **40.0** (")
+    assert "**" not in line(signs, "| m |")
+    assert "cut_off: lower is better; empty: lower is better;" in text and "chars: neither way" in text
     declare()
-    assert "| lek.s0 | 25.0 (7.1-59.1) |" in written()
+    assert line(of_validation(written()), "| lek.s0 |").startswith("| lek.s0 | 25.0 (11.2-46.9) | 40.0 (")
 
 
 def test_fewer_answers_that_are_cut_off_are_no_merit(study):
-    signs = section(written(), "Signs of the answers")
-    assert "| 25.0 (7.1-59.1) |" in signs and "| **" not in signs
-    assert "chars: neither way is better; cut_off: neither way is better" in signs
+    text = written()
+    assert "| 25.0 (7.1-59.1) |" in of_validation(text) and "| **" not in of_validation(text)
+    assert "chars: neither way is better; cut_off: neither way is better" in text
 
 
 def test_a_better_benchmark_is_bold(study):
     for name, value in (("m", 0.0), ("lek.s0", 1.0)):
         run_id = next(records.read_jsonl(layout.scores("sums", name), Score)).run_id
-        scored(name, run_id, [value] * 7 + [1 - value])
+        scored(name, run_id, [value] * 15 + [1 - value])
     benchmarks = section(written(), "Models and benchmarks")
-    assert line(benchmarks, "| lek.s0 |").startswith("| lek.s0 | **87.5** (")
+    # strict came out the same, but is no primary reading
+    assert line(benchmarks, "| lek.s0 |") == "| lek.s0 | **93.8** (71.7-98.9) | 93.8 (71.7-98.9) |"
     assert "**" not in line(benchmarks, "| m |")
 
 
@@ -402,14 +435,14 @@ def test_modes_and_scales(study):
     assert f"{OTHER_ITEMS} (one seed each)." in scales
 
 
-def test_scales_tell_better_from_lower(study, lower):
-    assert "-75.0 (-100.0† to -36.3), n = 8, better |" in section(written(), SCALES)
+def test_scales_tell_better_from_lower(lower):
+    assert "-75.0 (-95.8 to -54.2), n = 20, better |" in section(written(), SCALES)
 
 
 def test_two_seeds_are_two_and_differ(study):
     tune(1)
     text = written()
-    assert "n = 8, 2 training seeds, seed sd 8.8): **lower**." in line(
+    assert "n = 8, 2 training seeds, seed sd 8.8, sign flips: p = 0.031): **lower**." in line(
         text, "  - (cut_off, naked; neither way is better): 100.0 %"
     )
     scales = section(text, SCALES)
@@ -425,13 +458,16 @@ def test_an_imported_scale_stands_next_to_our_own(study):
     (sums,) = [part for part in scales.split("Prompts **")[1:] if part.startswith("sums**")]
     _, head, _, mine, theirs, *_ = [row for row in sums.splitlines() if row]
     assert head == (
-        "| family | scale | fine-tune | minus | training seeds | source "
-        "| exact_match, flexible, naked, points | exact_match, strict, naked, points "
-        "| chars, naked, characters | cut_off, naked, points |"
+        "| family | scale | fine-tune | minus | training seeds | source | empty, naked, points "
+        "| exact_match, flexible, naked, points | exact_match, strict, naked, points | loop, naked, points "
+        "| chars, naked, characters | cut_off, naked, points | first_person, naked, points "
+        "| formulaic_opening, naked, points | refusal, naked, points |"
     )
-    assert mine.startswith("| f | 1M | lek | m | 1 | own | 0.0 (-53.4 to +53.4), n = 7 (1 unscored), inc")
     same = "0.0 (no interval), n = 8, inconclusive"
-    assert theirs == f"| f | 2B | big | base | 1 | theirs | {same} | {same} | - | - |"
+    assert mine.startswith(
+        f"| f | 1M | lek | m | 1 | own | {same} | 0.0 (-53.4 to +53.4), n = 7 (1 unscored)"
+    )
+    assert theirs == f"| f | 2B | big | base | 1 | theirs | - | {same} | {same} |" + " - |" * 6
     assert scales.count("Prompts **sums**") == 1 and "Source theirs (scale 2B) was imported" in scales
     assert "one scale only" not in scales and "No family has two scales" not in scales
     imported("big", family="g", scale="2B")
@@ -494,7 +530,8 @@ def test_a_foreign_name_cannot_break_a_table_or_a_sentence(study):
     name = "a|b*c_<i>"
     imported(name, scale="2B")
     text = written()
-    assert r"| - | 2B | a\|b\*c\_\<i> | base | 1 | theirs | 0.0 (no interval), n = 8, inconclusive |" in text
+    same = "0.0 (no interval), n = 8, inconclusive |"
+    assert rf"| - | 2B | a\|b\*c\_\<i> | base | 1 | theirs | - | {same}" in text
     assert r"| \[x\](y) |" in text and name not in text
     assert "Source theirs (scale 2B) was imported" in text and "one scale only" not in text
     assert "No family has two scales" in text
@@ -536,7 +573,9 @@ ROW = {
     "declared": "a > b", "candidate": "a", "prompts": "p", "mode": "naked", "metric": "safety",
     "filter": "none", "scorer": "judge", "regime": "direct", "baseline_value": 8.74, "candidate_value": 8.58,
     "difference": -0.16, "low": -0.5, "high": 0.18, "unit": "points 1-10", "n": 50, "unscored": 0, "seeds": 1,
-    "seed_sd": None, "verdict": "inconclusive", "holds": "open",
+    "seed_sd": None, "verdict": "inconclusive", "holds": "open", "is_primary": True, "differs": None,
+    "clusters": None, "gained": None, "lost": None, "test": "sign flips", "p": 0.31, "p_holm": 0.62,
+    "detectable": 0.48, "margin": 0.0, "worst": -0.16, "best": -0.16,
 }  # fmt: skip
 DECLARED = {"declared": "a > b", "prompts": None}
 
@@ -544,21 +583,56 @@ DECLARED = {"declared": "a > b", "prompts": None}
 def test_one_row_is_one_sentence():
     assert sentences.declared([DECLARED], [ROW], set()) == (
         "- **a > b** (safety, naked, p): 8.74 -> 8.58, paired difference -0.16 points of 1-10 "
-        "(95 % -0.50 to +0.18, n = 50): inconclusive; what was declared is open."
+        "(95 % -0.50 to +0.18, n = 50, sign flips: p = 0.310, after Holm p = 0.620): inconclusive "
+        "(a true difference of 0.48 points of 1-10 would have been found with 80 % power); "
+        "what was declared is open."
     )
+
+
+def test_a_reason_not_to_compare_is_said_once():
+    nothing = dict.fromkeys(("difference", "p", "p_holm"))
+    refused = {**ROW, **nothing, "verdict": "refused", "differs": "items, kernel"}
+    rows = [refused, {**refused, "metric": "nuance"}]
+    why = "not compared, the two were not asked alike: they differ in items, kernel"
+    assert sentences.declared([DECLARED], rows, set()) == f"- **a > b** (p, naked: {why})"
+    assert sentences.declared([DECLARED], [*rows, {**ROW, "prompts": "q"}], set()).splitlines()[:2] == [
+        "- **a > b**: holds in 0 of 3 primary rows, not in 0, open in 3.",
+        f"  - (p, naked: {why})",
+    ]
+    assert sentences.tally([DECLARED], [*rows, ROW]) == (
+        "3 rows of 1 declared comparison: 3 primary (1 inconclusive, 2 refused); 1 test in one family."
+    )
+
+
+def test_two_that_were_not_asked_alike_are_not_compared(study):
+    for mode in ("naked", "sandwich"):
+        log = layout.log("lek.s0", "validation", mode, "json")
+        records.write_json(log, replace(records.read_json(log, Run), template="other"))
+    text = written()
+    told = section(text, "What was declared, and what came of it")
+    assert "5 primary (1 inconclusive, 4 refused)" in told and "1 test in one family" in told
+    for mode in ("naked", "sandwich"):
+        why = "not compared, the two were not asked alike: they differ in template"
+        assert told.count(f"  - (validation, {mode}: {why})") == 1
+    (scales,) = [part for part in section(text, SCALES).split("Prompts **")[1:] if "validation**" in part]
+    assert line(scales, "| f | 1M |").count("| not compared: they differ in template |") > 0
+    assert "unscored" not in line(scales, "| f | 1M |")
+    assert "**" not in of_validation(text).split("\n", 1)[1]
 
 
 def test_what_was_decided_stands_before_what_was_not_and_the_unfavourable_stays():
-    chars = {**ROW, "metric": "chars", "unit": "characters", "verdict": "higher"}
+    of_chars = {"metric": "chars", "unit": "characters", "is_primary": False, "p_holm": None}
+    chars = {**ROW, **of_chars, "verdict": "higher"}
     worse = {**ROW, "metric": "truthful", "verdict": "worse", "holds": "no"}
     head, *told = sentences.declared([DECLARED], [ROW, chars, worse], set()).splitlines()
     assert head == (
-        "- **a > b**: holds in 0 of 2 rows, not in 1, open in 1; "
-        "1 more row of metrics without a better direction."
+        "- **a > b**: holds in 0 of 2 primary rows, not in 1, open in 1; "
+        "1 other row, of other readings or metrics."
     )
     assert [row.split(",")[0] for row in told] == ["  - (truthful", "  - (safety", "  - (chars"]
     assert "**worse**; what was declared does not hold." in told[0]
-    assert told[2].endswith("n = 50): **higher**.") and "neither way is better" in told[2]
+    assert told[2].endswith("n = 50, sign flips: p = 0.310): **higher**.")
+    assert "neither way is better" in told[2]
 
 
 def test_what_was_declared_stands_in_the_order_of_params_and_names_what_is_not_measured(study):
@@ -572,7 +646,7 @@ def test_what_was_declared_stands_in_the_order_of_params_and_names_what_is_not_m
     ]
     assert "- **lek > m on more** is not measured yet: no rows of both on more.\n" in text
     assert text.startswith(
-        "\n8 rows of 3 declared comparisons, 1 of them not measured yet: 2 of metrics with"
+        "\n16 rows of 3 declared comparisons, 1 of them not measured yet: 5 primary (5 inc"
     )
 
 
@@ -583,7 +657,7 @@ def test_nothing_of_what_was_declared_is_measured_yet(bare):
         "\n- **lek > m** is not measured yet: no rows of both.\n"
         "- **lek > m on sums** is not measured yet: no rows of both on sums.\n"
     )
-    assert "not corrected" not in text and "None" not in text
+    assert "Holm" not in text and "None" not in text
 
 
 def test_an_interval_is_shown_up_to_where_a_rate_ends_and_says_so(study):
@@ -624,6 +698,8 @@ def test_better_than_one_and_worse_than_another_is_not_bold():
         ("a", "p", "naked", "safety", "none")
     }
     assert tables.better({"comparisons": [better, worse], "models": [model]}) == set()
+    strict = {**better, "filter": "strict", "is_primary": False}
+    assert tables.better({"comparisons": [strict], "models": [model]}) == set()
 
 
 def test_scales_are_sorted_by_size():

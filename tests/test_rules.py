@@ -6,13 +6,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lem import expectations, records, rules
-from lem.rules import RULES, Rule
+from lem import expectations, records, rule_sql, rules
+from lem.rule_sql import Rule
+from lem.rules import RULES
 
 SHA = "0" * 64
+NUMBERS = (
+    *("value", "stderr", "low", "high", "worst", "best", "difference", "seed_sd", "margin", "detectable"),
+    *("p", "p_holm", "p_equivalence", "alpha", "flexible", "strict", "first_after_equals"),
+)
 DERIVED = {
-    **dict.fromkeys(("n", "unscored", "seeds", "place"), int),
-    **dict.fromkeys(("value", "stderr", "low", "high", "difference", "seed_sd"), float),
+    **dict.fromkeys(("n", "unscored", "seeds", "place", "gained", "lost", "repeats", "items"), int),
+    **dict.fromkeys(NUMBERS, float),
 }
 RUN_KEYS = {("own", "r" * 16), ("their", "r" * 16)}
 
@@ -24,7 +29,7 @@ def columns(table):
         if (table in rules.RECORDS)
         else DERIVED
     )
-    return {name: known.get(name, str) for name in rules.columns(rules.of(table))}
+    return {name: known.get(name, str) for name in rule_sql.columns(rules.of(table))}
 
 
 def named_by_sql(table: str, frame: pd.DataFrame) -> dict[str, set[int]]:
@@ -36,7 +41,7 @@ def named_by_sql(table: str, frame: pd.DataFrame) -> dict[str, set[int]]:
         con.execute(f"create table these as select line, {typed} from frame")
         return {
             rule.name: {
-                row[0] for row in con.execute(rules.offending_sql(rule, "these", ("line",))).fetchall()
+                row[0] for row in con.execute(rule_sql.offending_sql(rule, "these", ("line",))).fetchall()
             }
             for rule in rules.of(table)
         }
@@ -82,8 +87,11 @@ def test_sql_and_great_expectations_name_the_same_rows(table, data):
 DIFFERENCE = {
     **{"source": "own", "prompts": "v", "mode": "naked", "metric": "chars", "filter": "none"},
     **{"scorer": "sign", "regime": "direct", "n": 0, "unscored": 0, "seeds": 1, "seed_sd": 0.0},
-    **{"low": -0.5, "difference": -0.5, "high": -0.5, "verdict": "lower"},
+    **{"low": -0.5, "difference": -0.5, "high": -0.5, "verdict": "lower", "worst": -0.5, "best": -0.5},
+    **{"gained": 0, "lost": 0, "p": 1.0, "detectable": 0.0},
 }
+TWO = {**DIFFERENCE, "differs": None}
+ESTIMATE = {"n": 2, "unscored": 0, "value": 0.5, "low": 0.5, "high": 0.5, "worst": 0.5, "best": 0.5}
 GOOD = {
     "responses": {
         **{"seed_id": "P01", "prompt": "p", "response": "né", "chars": 2, "mode": "naked", "model": "m"},
@@ -122,21 +130,36 @@ GOOD = {
     "items": {"benchmark": "b", "item_id": "1", "question": "", "sha": SHA, "source": "own"},
     "measurements": {
         **{"source": "own", "model": "m", "prompts": None, "benchmark": "b", "mode": "naked", "metric": "m"},
-        **{"regime": "direct", "filter": "none", "scorer": "number", "unit": "share", "n": 2, "unscored": 0},
-        **{"value": 0.5, "low": 0.1, "high": 0.9, "stderr": 0.1},
+        **{"regime": "direct", "filter": "none", "scorer": "number", "unit": "share", **ESTIMATE},
+        **{"low": 0.1, "high": 0.9, "stderr": 0.1},
     },
     "summary": {
         **{"source": "own", "model": "m", "prompts": None, "mode": "naked", "benchmark": "b", "metric": "m"},
-        **{"filter": "none", "unit": "share", "n": 2, "unscored": 0, "value": 0.5, "low": 0.5, "high": 0.5},
+        **{"filter": "none", "unit": "share", **ESTIMATE},
     },
     "variant_detail": {
         **{"source": "own", "model": "m", "metric": "m", "benchmark": "b", "mode": "naked", "filter": "none"},
-        **{"scorer": "number", "n": 2, "unscored": 0},
-        **{"value": 0.5, "low": 0.5, "high": 0.5},
+        **{"scorer": "number", **ESTIMATE},
     },
-    "declared": {"place": 0, "declared": "lek > m"},
-    "comparisons": {"declared": "lek > m", **DIFFERENCE},
-    "scale_delta": {"fine_tuned": "lek", "baseline": "m", **DIFFERENCE},
+    "item_values": {
+        **{"source": "own", "model": "m", "prompts": "b", "mode": "naked", "metric": "m", "item_id": "1"},
+        **{"regime": "direct", "filter": "none", "scorer": "number"},
+    },
+    "basis": {"source": "own", "entry": "m", "prompts": "b", "mode": "naked"},
+    "agreement": {
+        **{"source": "own", "model": "m", "benchmark": "b", "mode": "naked", "metric": "safety"},
+        **{"scorer": "judge:j", "repeats": 2, "items": 1, "alpha": 1.0},
+    },
+    "extraction_gap": {
+        **{"source": "own", "model": "m", "benchmark": "b", "mode": "naked", "regime": "direct", "n": 0},
+        **{"scorer": "number", "flexible": 100.0, "strict": 0.0, "first_after_equals": None},
+    },
+    "declared": {"place": 0, "declared": "lek > m", "margin": 0.0},
+    "comparisons": {
+        **{"declared": "lek > m", **TWO, "is_primary": False, "holds": "open", "margin": 0.0},
+        **{"p_holm": 1.0, "p_equivalence": 0.0},
+    },
+    "scale_delta": {"fine_tuned": "lek", "baseline": "m", **TWO},
     "mode_effects": {"model": "m", **DIFFERENCE},
 }
 
@@ -144,6 +167,8 @@ INTERVAL = {
     "low_at_most_value": {"low": 0.6},
     "value_at_most_high": {"high": 0.4},
     "low_at_most_high": {"low": 0.9, "value": None, "high": 0.1},
+    "worst_at_most_value": {"worst": 0.6},
+    "value_at_most_best": {"best": 0.4},
     "value_null_without_rows": {"n": 0},
     "value_where_rows": {"value": None},
     "n_at_least_0": {"n": -1},
@@ -157,6 +182,15 @@ PAIRED = {
     "unscored_at_least_0": {"unscored": -1},
     "seed_sd_at_least_0": {"seed_sd": -0.1},
     "seeds_at_least_1": {"seeds": 0},
+    "worst_at_most_best": {"worst": 0.5},
+    "gained_at_least_0": {"gained": -1},
+    "lost_at_least_0": {"lost": -1},
+    "detectable_at_least_0": {"detectable": -0.1},
+    "p_share": {"p": 1.1},
+}
+REFUSED = {
+    "refused_where_differs": {"differs": "items"},
+    "differs_where_refused": {"verdict": "refused"},
 }
 OFFENCES = {
     "responses": {
@@ -239,7 +273,28 @@ OFFENCES = {
     "measurements": {**INTERVAL, "stderr_at_least_0": {"stderr": -0.1}},
     "summary": INTERVAL,
     "variant_detail": INTERVAL,
-    **dict.fromkeys(("comparisons", "scale_delta", "mode_effects"), PAIRED),
+    "comparisons": {
+        **PAIRED,
+        **REFUSED,
+        "p_holm_share": {"p_holm": 1.1},
+        "p_equivalence_share": {"p_equivalence": -0.1},
+        "p_at_most_p_holm": {"p_holm": 0.9},
+        "margin_at_least_0": {"margin": -1.0},
+    },
+    "scale_delta": {**PAIRED, **REFUSED},
+    "mode_effects": PAIRED,
+    "declared": {"margin_at_least_0": {"margin": -1.0}},
+    "agreement": {
+        "repeats_at_least_2": {"repeats": 1},
+        "items_at_least_1": {"items": 0},
+        "alpha_at_most_1": {"alpha": 1.1},
+    },
+    "extraction_gap": {
+        "n_at_least_0": {"n": -1},
+        "flexible_share": {"flexible": 100.1},
+        "strict_share": {"strict": -0.1},
+        "first_after_equals_share": {"first_after_equals": 101.0},
+    },
 }
 
 
@@ -278,7 +333,7 @@ def test_foreign_modes_are_left_alone():
 def test_rules_are_named_once_and_read_columns_that_exist():
     assert len({(rule.table, rule.name) for rule in RULES}) == len(RULES)
     for table, cls in rules.RECORDS.items():
-        assert set(rules.columns(rules.of(table))) <= set(records.fields(cls))
+        assert set(rule_sql.columns(rules.of(table))) <= set(records.fields(cls))
 
 
 def test_every_offence_written_here_is_of_a_rule():
@@ -287,8 +342,11 @@ def test_every_offence_written_here_is_of_a_rule():
 
 
 def test_a_rule_says_in_words_what_it_asks():
-    words = {f"{rule.table}.{rule.name}": rules.requirement(rule) for rule in RULES}
+    words = {f"{rule.table}.{rule.name}": rule_sql.requirement(rule) for rule in RULES}
     assert words["runs.top_p_share"] == "at least 0, at most 1"
+    assert words["comparisons.p_share"] == "at least 0, at most 1"
+    assert words["scale_delta.refused_where_differs"] == "refused where differs is not null"
+    assert words["scale_delta.differs_where_refused"] == "a value where verdict is refused"
     assert words["scores.value_or_error"] == "a value where value is null"
     assert words["scores.exact_match_accepted"] == "0 or 1 where metric is exact_match"
     assert words["responses.run_known"] == "one that runs has"

@@ -9,7 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from lem import derive, layout, records, warehouse
+from lem import checks, derive, layout, records, warehouse
+from lem import signs as sign_scores
 from lem.errors import LemError
 from lem.records import Distilled, Item, Loss, Model, Response, Run, Score
 
@@ -44,7 +45,8 @@ def study(tmp_path, monkeypatch):
     records.write_json(layout.log("m", "sums", "naked", "json"), RUN)
     answers = [response("i1", "four"), response("i2", "fives", "length"), response("i3", "")]
     records.write_jsonl(layout.answers("sums", "m"), answers)
-    items = [Item("sums", f"i{n}", "q", str(n), SHA, cluster="c", category="k") for n in (1, 2, 3)]
+    records.write_jsonl(layout.signs(layout.answers("sums", "m")), sign_scores.of(answers))
+    items = [Item("sums", f"i{n}", "q", str(n), SHA, cluster=f"c{n}", category="k") for n in (1, 2, 3)]
     records.write_jsonl(layout.items("sums"), items)
     both = [score("i1", 1.0), score("i2", 0.0), score("i3", None)]
     records.write_jsonl(layout.scores("sums", "m"), [*both, *(replace(s, filter="strict") for s in both)])
@@ -115,7 +117,7 @@ def test_responses_have_their_models_role(con):
 def test_scores_know_what_they_are_about(con):
     assert rows(
         con, "select gold, cluster, category from scores where item_id = 'i2' and filter = 'strict'"
-    ) == [("2", "c", "k")]
+    ) == [("2", "c2", "k")]
 
 
 def test_samples_list_values_in_the_items_order_and_count_the_unscored(con):
@@ -129,7 +131,35 @@ def test_signs_of_the_answers(con):
     found = rows(
         con, "select metric, unscored, sample_values from samples where benchmark is null order by metric"
     )
-    assert found == [("chars", 0, [4.0, 5.0, 0.0]), ("cut_off", 0, [0.0, 1.0, 0.0])]
+    no, last = [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]
+    assert found == [
+        ("chars", 0, [4.0, 5.0, 0.0]),
+        ("cut_off", 0, [0.0, 1.0, 0.0]),
+        ("empty", 0, last),
+        *((metric, 0, no) for metric in ("first_person", "formulaic_opening", "loop", "refusal")),
+    ]
+
+
+def test_a_sign_that_cannot_be_told_is_unscored(study):
+    unknown = [response("i1", "four", None), response("i2", "fives")]
+    records.write_jsonl(layout.signs(layout.answers("sums", "m")), sign_scores.of(unknown))
+    found = rows(
+        warehouse.build(), "select n, unscored, value, worst, best from measurements where metric = 'cut_off'"
+    )
+    assert found == [(1, 1, 0.0, 0.0, 0.5)]
+
+
+def test_signs_of_imported_answers_stand_beside_their_scores(study):
+    theirs = [response("d1", "I am.", source="theirs", model="lek", prompts="dna", run_id=R2)]
+    file = layout.imported("theirs") / "answers/dna/lek.jsonl"
+    records.write_jsonl(file, theirs)
+    records.write_jsonl(layout.signs(file), sign_scores.of(theirs))
+    found = rows(
+        warehouse.build(),
+        "select prompts, benchmark, metric, value from item_values "
+        "where source = 'theirs' and item_id = 'd1' and metric in ('first_person', 'safety') order by all",
+    )
+    assert found == [("dna", "dna", "safety", 9.0), ("dna", None, "first_person", 1.0)]
 
 
 def test_measurements_carry_n_interval_and_method(con):
@@ -141,6 +171,55 @@ def test_measurements_carry_n_interval_and_method(con):
     assert row[:3] == (2, 1, 0.5)
     assert row[3] == pytest.approx(0.0945, abs=1e-4) and row[4] == pytest.approx(0.9055, abs=1e-4)
     assert row[5:] == ("wilson 95 %", "rate")
+
+
+def test_a_measurement_says_what_the_unscored_could_have_made_of_it(con):
+    found = rows(
+        con,
+        "select source, unscored, value, round(worst, 4), round(best, 4) from summary "
+        "where filter in ('flexible', 'stored') order by all",
+    )
+    # 1 of 2, and one unscored: 1 of 3 to 2 of 3
+    assert found == [
+        ("own", 1, 0.5, 0.3333, 0.6667),
+        ("theirs", 0, 7.0, 7.0, 7.0),
+        ("theirs", 0, 8.5, 8.5, 8.5),
+    ]
+
+
+def test_items_of_one_cluster_widen_the_interval(study):
+    asked = "select value, low, high, clusters, method from measurements where filter = 'flexible'"
+    records.write_jsonl(layout.scores("sums", "m"), [score(f"i{n}", float(n < 3)) for n in (1, 2, 3, 4)])
+    apart = [Item("sums", f"i{n}", "q", "1", SHA) for n in (1, 2, 3, 4)]
+    records.write_jsonl(layout.items("sums"), apart)
+    ((value, low, high, clusters, method),) = rows(warehouse.build(), asked)
+    assert (value, clusters, method) == (0.5, None, "wilson 95 %")
+    together = [replace(item, cluster="ab"[item.item_id > "i2"]) for item in apart]
+    records.write_jsonl(layout.items("sums"), together)
+    ((value, lower, higher, clusters, method),) = rows(warehouse.build(), asked)
+    assert (value, clusters, method) == (0.5, 2, "wilson over 2 clusters 95 %")
+    assert lower < low and high < higher
+
+
+def test_what_the_reading_changes_is_the_gap_of_the_same_answers(study):
+    readings = {"flexible": (1, 1, 1, 0), "strict": (1, 0, 0, 0), "first-after-equals": (1, 1, 0, 0)}
+    both = [
+        score(f"i{n}", float(value), filter=name)
+        for name, values in readings.items()
+        for n, value in enumerate(values, 1)
+    ]
+    stored = [score(f"i{n}", 1.0, filter="stored", scorer="stored") for n in (1, 2)]
+    records.write_jsonl(layout.scores("sums", "m"), [*both, *stored])
+    found = rows(warehouse.build(), "select * from extraction_gap")
+    assert found == [("own", "m", "sums", "naked", "direct", "number", 4, 75.0, 25.0, 50.0, 50.0, 25.0)]
+
+
+def test_basis_is_what_each_entry_was_asked(con):
+    assert rows(con, "select * exclude (template) from basis order by all") == [
+        ("own", "m", "sums", "naked", SHA, None),
+        ("theirs", "lek", "dna", "naked", SHA, None),
+    ]
+    assert rows(con, "select distinct template = md5('T') from basis") == [(True,)]
 
 
 def test_a_changed_score_changes_the_estimate(study):
@@ -227,6 +306,11 @@ def test_a_field_that_a_file_leaves_out_has_its_default_and_an_entry_its_name(co
 
 
 def test_overview_is_in_the_data_mappings_shape(con):
+    records.write_jsonl(layout.responses("baseline", "m", "v", "naked"), [response("P1", "x", prompts="v")])
+    signs = layout.signs(layout.responses("baseline", "m", "v", "naked"))
+    records.write_jsonl(signs, sign_scores.of([response("P1", "x", prompts="v")]))
+    records.write_json(layout.log("m", "sums", "naked", "json"), replace(RUN, responses=4))
+    assert warehouse.overview(warehouse.build())["speed"] == {"sums_m": 1.0}  # of benchmarks, not of v
     assert warehouse.overview(con) == {
         "sums": {"m": 50.0},
         "validation_loss": {"t.s0": 2.75},
@@ -238,7 +322,9 @@ def test_the_command_writes_tables_and_summary(study, lem):
     lem("doctor", "--pin")
     shown = lem("warehouse").output
     assert "measurements\t" in shown
-    assert duckdb.sql(f"select count(*) from '{layout.TABLES}/scores.parquet'").fetchall() == [(10,)]
+    by_kind = "count(*) filter (scorer = 'sign'), count(*) filter (scorer <> 'sign')"
+    found = duckdb.sql(f"select {by_kind} from '{layout.TABLES}/scores.parquet'").fetchall()
+    assert found == [(21, 10)]  # seven signs of three answers
     assert (layout.DATA / "benchmarks/summary.json").is_file()
     plots = {name: json.loads((layout.REPORTS / f"plots/{name}.json").read_text()) for name in PLOTS}
     assert [len(plots[name]) for name in PLOTS] == [1, 2]
@@ -246,8 +332,8 @@ def test_the_command_writes_tables_and_summary(study, lem):
 
 def test_nothing_is_written_when_a_finished_table_breaks_a_rule(study, lem, monkeypatch):
     backwards = {"low": 0.9, "high": 0.1}
-    real = derive.stats.rate
-    monkeypatch.setattr(derive.stats, "rate", lambda k, n: replace(real(k, n), **backwards))
+    real = derive.stats.proportion
+    monkeypatch.setattr(derive.stats, "proportion", lambda *of: replace(real(*of), **backwards))
     lem("doctor", "--pin")
     assert "measurements" in lem("warehouse", code=1).output
     assert not layout.TABLES.exists()
@@ -303,3 +389,19 @@ def test_a_response_file_that_is_not_as_its_run_wrote_it_is_named(study, lem):
     assert f"{answers}: not as its run wrote it" in lem("check", code=1).output
     answers.unlink()
     assert "expected one response file" in lem("check", code=1).output
+
+
+def test_the_finished_tables_hold_the_rules(con):
+    assert checks.check_tables(con, warehouse.TABLES) == []
+
+
+def test_a_foreign_scale_of_a_known_name_stops_nothing(study):
+    """Their safety goes to 100, ours to 10: that a value is beyond our scale bounds nothing."""
+    foreign = {"scorer": "judge", "filter": "stored", "source": "theirs"}
+    other = [Score(R2, "lek", "toxic", f"t{n}", "safety", 80.0, **foreign) for n in (1, 2)]
+    unscored = Score(R2, "lek", "toxic", "t3", "safety", None, "timed out", **foreign)
+    records.write_jsonl(layout.imported("theirs") / "scores/toxic/lek.jsonl", [*other, unscored])
+    con = warehouse.build()
+    assert checks.check_tables(con, warehouse.DERIVED) == []
+    found = rows(con, "select n, unscored, value, worst, best from measurements where benchmark = 'toxic'")
+    assert found == [(2, 1, 80.0, None, None)]

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lem import engine, layout, records, rules, scan
+from lem import engine, layout, records, rule_sql, rules, scan
 from lem.errors import LemError
 from lem.records import file_sha
-from lem.rules import Rule, quoted
+from lem.rule_sql import Rule, quoted
 from lem.scan import Broken, Loaded
 from lem.shapes import short
 
@@ -142,7 +142,7 @@ def check_tables(con: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> list[
 
 def _numbered(con: duckdb.DuckDBPyConnection, table: str) -> str:
     """Return the query for the columns that rules read, a number before each row, NaN as null."""
-    wanted = [*rules.KEYS[table], *rules.columns(rules.of(table))]
+    wanted = [*rules.KEYS[table], *rule_sql.columns(rules.of(table))]
     types = {name: kind for name, kind, *_ in con.execute(f"describe {quoted(table)}").fetchall()}
     columns = ", ".join(
         f"nullif({quoted(name)}, 'nan') as {quoted(name)}"
@@ -160,9 +160,9 @@ def hold(con: duckdb.DuckDBPyConnection, table: str, name: str, naming: tuple[st
     and Great Expectations name different rows.
     """
     held = rules.of(table)
-    spoken = ", ".join(f"count(*) filter ({rules.where_sql(rule)})" for rule in held)
+    spoken = ", ".join(f"count(*) filter ({rule_sql.where_sql(rule)})" for rule in held)
     counts = con.execute(f"select count(*), {spoken} from {quoted(name)}").fetchall()[0]
-    by_sql = {r.name: con.execute(rules.offending_sql(r, name, naming)).fetchall() for r in held}
+    by_sql = {r.name: con.execute(rule_sql.offending_sql(r, name, naming)).fetchall() for r in held}
     for group, rows in _frames(con, held, name, naming, by_sql, counts[0] <= WHOLE):
         _agree(con, group, rows, naming, by_sql)
     return [
@@ -181,7 +181,7 @@ def _frames(
 ) -> Iterable[tuple[Sequence[Rule], list[Row]]]:
     """Yield rules and the rows to give Great Expectations: all of them, or those a rule's SQL found."""
     if whole:
-        wanted = ", ".join(map(quoted, [*naming, *rules.columns(held)]))
+        wanted = ", ".join(map(quoted, [*naming, *rule_sql.columns(held)]))
         if rows := con.execute(f"select {wanted} from {quoted(name)}").fetchall():
             yield held, rows
     else:
@@ -200,7 +200,7 @@ def _agree(
     from lem import expectations
 
     values = [row[len(naming) :] for row in rows]
-    frame = pd.DataFrame(values, columns=rules.columns(group), dtype=object)
+    frame = pd.DataFrame(values, columns=rule_sql.columns(group), dtype=object)
     for name, labels in expectations.offending(group, frame, _known(con, group)).items():
         gx = {rows[label][: len(naming)] for label in labels}
         sql = {row[: len(naming)] for row in by_sql[name]}
@@ -223,12 +223,12 @@ def _known(con: duckdb.DuckDBPyConnection, group: Sequence[Rule]) -> dict[str, s
 
 
 def _named(rule: Rule, row: Row, naming: tuple[str, ...]) -> Broken:
-    values = dict(zip(rules.columns([rule]), row[len(naming) :], strict=True))
+    values = dict(zip(rule_sql.columns([rule]), row[len(naming) :], strict=True))
     if rule.kind == "unique":
         found, message = None, f"expected one row with {_key(values)}, found more"
     else:
         found = short(values[rule.field])
-        message = f"expected {rules.requirement(rule)}, found {found}"
+        message = f"expected {rule_sql.requirement(rule)}, found {found}"
     if naming == PLACE:
         return Broken(rule.table, rule.name, row[0], row[1], rule.field, found, message)
     if rule.kind != "unique":
@@ -265,7 +265,7 @@ def report_of(
                 "kind": outcome.rule.kind,
                 "scope": outcome.rule.scope,
                 "columns": list(outcome.rule.columns),
-                "expected": rules.requirement(outcome.rule),
+                "expected": rule_sql.requirement(outcome.rule),
                 "why": outcome.rule.why,
                 "rows": outcome.rows,
                 "broken": len(outcome.broken),

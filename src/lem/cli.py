@@ -17,10 +17,13 @@ COMMANDS = {
     "fuse": ("lem.fuse", "Fold a fine-tune's adapter into its base: one folder to publish."),
     "generate": ("lem.generate", "Ask a model a prompt set: response JSONL, log, run record."),
     "score": ("lem.score", "Score the answers to a benchmark, one record an item."),
+    "judge": ("lem.judge", "Have answers scored by a model behind an OpenAI-compatible endpoint."),
+    "signs": ("lem.signs", "Read the countable signs off every answer: refusal, loop, length, ..."),
     "ingest": ("lem.ingest", "Bring somebody else's results into the same records."),
     "check": ("lem.checks", "Hold every record against the rules; name file, line and field."),
     "warehouse": ("lem.warehouse", "Build the tables: records, SQL, Parquet."),
     "report": ("lem.report", "Write reports/report.md and its plots from the tables."),
+    "compare": ("lem.compare", "Two models on the same items: paired difference, interval, verdict."),
     "sql": ("lem.sql_command", "Ask the tables a question in SQL."),
     "doctor": ("lem.doctor", "Compare engine.yaml with what is installed; --pin writes it."),
 }

@@ -25,10 +25,12 @@ RECIPES = {
     "distil": 1,
     "train": 1,
     "generate": 1,
-    "score": 1,
-    "check": 2,
-    "warehouse": 2,
-    "report": 1,
+    "score": 2,
+    "signs": 1,
+    "judge": 1,
+    "check": 3,
+    "warehouse": 3,
+    "report": 2,
 }
 
 SHAPED_BY: dict[str, tuple[str, ...]] = {
@@ -38,8 +40,10 @@ SHAPED_BY: dict[str, tuple[str, ...]] = {
     "train": ("mkl", "mlx", "mlx-lm", "numpy", "tokenizers", "transformers"),
     "generate": ("mkl", "mlx", "mlx-lm", "tokenizers", "transformers"),
     "score": (),
+    "signs": (),
+    "judge": ("openai",),
     "check": ("duckdb", "great-expectations"),
-    "warehouse": ("duckdb", "scipy", "statsmodels"),
+    "warehouse": ("duckdb", "krippendorff", "numpy", "scipy", "statsmodels"),
     "report": ("altair", "jinja2", "vl-convert-python"),
 }
 """The libraries that shape each stage's bytes; dvc.yaml lists the same ones (a test holds them together)."""

@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
-from lem.rules import Rule
+from lem.rule_sql import Rule
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,19 +1,18 @@
 """What must hold of each record and table: one list, two readers.
 
-From each rule come a SQL predicate (here), which DuckDB applies to any number
+From each rule come a SQL predicate (lem.rule_sql), which DuckDB applies to any number
 of rows, and an expectation (lem.expectations), which Great Expectations applies
 to a DataFrame; both must name the same rows. Null is no offence except where a
 rule speaks of null, and NaN is null; in a key, null is a value like any other.
 
     for rule in rules.of("scores"):
-        con.execute(offending_sql(rule))     # file, line and values of every row that breaks it
+        con.execute(rule_sql.offending_sql(rule))     # file, line and values of every row that breaks it
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
+from itertools import chain, pairwise
 
 from lem.layout import NAME
 from lem.records import (
@@ -31,9 +30,7 @@ from lem.records import (
     Score,
     fields,
 )
-
-Kind = Literal["not_null", "null", "in_set", "between", "matches", "at_most", "length", "unique", "known"]
-Accepted = str | int
+from lem.rule_sql import Rule, Where
 
 RECORDS = {
     "responses": Response,
@@ -52,55 +49,15 @@ UTC = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]+)?(?:Z|
 TEXT = "(?s:.+)"
 
 
-@dataclass(frozen=True)
-class Where:
-    """The rows a rule speaks of: those whose column has this value, or is null, or is not."""
-
-    column: str
-    holds: Literal["equal", "null", "not null"]
-    value: Accepted | None = None
-
-    def __str__(self) -> str:
-        return f"{self.column} is {self.value if self.holds == 'equal' else self.holds}"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule of one table, and why it is there.
-
-    The columns by kind: not_null, null, in_set, between, matches: one. at_most:
-    the lesser, the greater. length: the count, the text. unique: the key. known:
-    the columns that lead to the same ones of table `other`.
-    """
-
-    table: str
-    name: str
-    kind: Kind
-    columns: tuple[str, ...]
-    why: str
-    scope: Literal["content", "shape"] = "content"
-    where: Where | None = None
-    accepted: tuple[Accepted, ...] = ()
-    low: float | None = None
-    high: float | None = None
-    pattern: str = ""  # of the whole value, as Python's re and RE2 both read it, without capturing groups
-    other: str = ""
-
-    @property
-    def field(self) -> str:
-        """The column that a person would mend; 'key' for a rule of all of them."""
-        if self.kind == "unique":
-            return "key"
-        return self.columns[-1] if self.kind == "known" else self.columns[0]
-
-
 OURS = Where("source", "equal", OWN)
 NEEDED = "without it the row says nothing"
 TRACED = "a number must lead back to the run that made it"
 COUNTED = "a time, a count or a size below it is none"
 HASHED = "a hash that is none leads nowhere"
 KEYED = "two rows with one key are counted twice"
-VERDICTS = ("better", "worse", "equivalent", "inconclusive", "higher", "lower")
+BOUNDED = "what was not scored may make it worse or better, never the other way round"
+DIFFERENCES = ("comparisons", "scale_delta", "mode_effects")
+VERDICTS = ("better", "worse", "equivalent", "inconclusive", "higher", "lower", "refused")
 KEYS = {
     "responses": ("source", "model", "prompts", "mode", "seed_id", "sample"),
     "scores": (
@@ -116,7 +73,17 @@ KEYS = {
         *("source", "model", "prompts", "benchmark", "mode"),
         *("metric", "regime", "filter", "scorer", "unit"),
     ),
-    "summary": ("source", "model", "prompts", "mode", "benchmark", "metric", "filter", "unit"),
+    "item_values": (
+        *("source", "model", "prompts", "mode", "metric"),
+        *("regime", "filter", "scorer", "item_id"),
+    ),
+    "basis": ("source", "entry", "prompts", "mode"),
+    "agreement": ("source", "model", "benchmark", "mode", "metric", "scorer"),
+    "extraction_gap": ("source", "model", "benchmark", "mode", "regime", "scorer"),
+    "summary": (
+        *("source", "model", "prompts", "mode", "benchmark"),
+        *("metric", "filter", "scorer", "regime", "unit"),
+    ),
     "variant_detail": ("source", "model", "metric", "benchmark", "mode", "filter", "scorer"),
     "declared": ("place", "declared"),
     "comparisons": ("declared", "prompts", "mode", "metric", "filter", "scorer", "regime"),
@@ -143,33 +110,65 @@ def _unique() -> Iterator[Rule]:
 
 def _required() -> Iterator[Rule]:
     for table, cls in RECORDS.items():
-        for name, (_, nullable) in fields(cls).items():
-            if not nullable:
-                yield Rule(table, f"{name}_not_null", "not_null", (name,), NEEDED, "shape")
+        yield from _not_null(table, *(name for name, (_, nullable) in fields(cls).items() if not nullable))
     for table in ("measurements", "summary", "variant_detail"):
-        for name in ("source", "model", "metric", "n", "unscored"):
-            yield Rule(table, f"{name}_not_null", "not_null", (name,), NEEDED, "shape")
+        yield from _not_null(table, "source", "model", "metric", "n", "unscored")
+    for table in DIFFERENCES:
+        yield from _not_null(table, "source", "metric", "n", "unscored", "verdict")
+    yield from _not_null("comparisons", "is_primary", "holds")
+    yield from _not_null("item_values", "source", "model", "prompts", "metric", "item_id")
+    yield from _not_null("basis", "source", "entry", "prompts")
+    yield from _not_null("agreement", "source", "model", "metric", "repeats", "items")
+    yield from _not_null("extraction_gap", "source", "model", "benchmark", "n", "flexible")
 
 
-def _differences() -> Iterator[Rule]:
-    why = "an interval holds the difference it is about"
-    for table in ("comparisons", "scale_delta", "mode_effects"):
-        for name in ("source", "metric", "n", "unscored", "verdict"):
-            yield Rule(table, f"{name}_not_null", "not_null", (name,), NEEDED, "shape")
-        for low, high in (("low", "difference"), ("difference", "high")):
-            yield Rule(table, f"{low}_at_most_{high}", "at_most", (low, high), why)
-        yield Rule(
-            *(table, "verdict_accepted", "in_set", ("verdict",)),
-            why="one word from a short list, so that tables can be counted",
-            accepted=VERDICTS,
-        )
-        yield from _at_least(0, table, "n", "unscored", "seed_sd")
-        yield from _at_least(1, table, "seeds")
+def _not_null(table: str, *columns: str) -> Iterator[Rule]:
+    for name in columns:
+        yield Rule(table, f"{name}_not_null", "not_null", (name,), NEEDED, "shape")
+
+
+def _differences(table: str) -> Iterator[Rule]:
+    yield from _ordered(table, "an interval holds the difference it is about", "low", "difference", "high")
+    yield from _ordered(table, BOUNDED, "worst", "best")
+    yield Rule(
+        *(table, "verdict_accepted", "in_set", ("verdict",)),
+        why="one word from a short list, so that tables can be counted",
+        accepted=VERDICTS,
+    )
+    yield from _at_least(0, table, "n", "unscored", "seed_sd", "gained", "lost", "detectable")
+    yield from _at_least(1, table, "seeds")
+    yield from _shares(table, 1, "p")
+
+
+def _refused(table: str) -> Iterator[Rule]:
+    """Yield the two halves of: refused exactly where the two were not asked the same."""
+    yield Rule(
+        *(table, "refused_where_differs", "in_set", ("verdict",)),
+        why="what was not asked alike is not compared",
+        where=Where("differs", "not null"),
+        accepted=("refused",),
+    )
+    yield Rule(
+        *(table, "differs_where_refused", "not_null", ("differs",)),
+        why="what is not compared says why",
+        where=Where("verdict", "equal", "refused"),
+    )
 
 
 def _at_least(low: int, table: str, *columns: str) -> Iterator[Rule]:
     for name in columns:
         yield Rule(table, f"{name}_at_least_{low}", "between", (name,), COUNTED, low=low)
+
+
+def _shares(table: str, whole: int, *columns: str) -> Iterator[Rule]:
+    for name in columns:
+        why = "a probability" if whole == 1 else "a share in percent"
+        yield Rule(table, f"{name}_share", "between", (name,), why, low=0, high=whole)
+
+
+def _ordered(table: str, why: str, *columns: str) -> Iterator[Rule]:
+    for low, high in pairwise(columns):
+        yield Rule(table, f"{low}_at_most_{high}", "at_most", (low, high), why)
 
 
 def _matching(
@@ -186,9 +185,10 @@ def _modes() -> Iterator[Rule]:
 
 
 def _intervals(table: str) -> Iterator[Rule]:
-    why = "an interval holds the value it is about"
-    for low, high in (("low", "value"), ("value", "high"), ("low", "high")):
-        yield Rule(table, f"{low}_at_most_{high}", "at_most", (low, high), why)
+    yield from _ordered(table, "an interval holds the value it is about", "low", "value", "high")
+    yield from _ordered(table, "no end is beyond the other", "low", "high")
+    yield from _ordered(table, BOUNDED, "worst", "value", "best")
+    yield from _at_least(0, table, "n", "unscored")
     yield Rule(
         *(table, "value_null_without_rows", "null", ("value",), "nothing scored, nothing measured"),
         where=Where("n", "equal", 0),
@@ -257,11 +257,9 @@ RULES: tuple[Rule, ...] = (
     *_matching(TEXT, "an empty name names nothing", "items", "benchmark", "item_id"),
     *_matching(SHA256, HASHED, "items", "sha"),
     *_intervals("measurements"),
-    *_at_least(0, "measurements", "n", "unscored", "stderr"),
+    *_at_least(0, "measurements", "stderr"),
     *_intervals("summary"),
-    *_at_least(0, "summary", "n", "unscored"),
     *_intervals("variant_detail"),
-    *_at_least(0, "variant_detail", "n", "unscored"),
     *_matching(SHA256, HASHED, "models", "data_sha"),
     Rule(
         *("losses", "split_accepted", "in_set", ("split",)),
@@ -286,100 +284,21 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("distilled", "kept_at_most_all", "at_most", ("kept_chars", "chars"), "trimming adds nothing"),
     *_at_least(0, "distilled", "sample", "kept_chars"),
-    *_differences(),
+    *chain.from_iterable(_differences(table) for table in DIFFERENCES),
+    *_refused("comparisons"),
+    *_refused("scale_delta"),
+    *_shares("comparisons", 1, "p_holm", "p_equivalence"),
+    *_ordered("comparisons", "a correction makes no p smaller", "p", "p_holm"),
+    *_at_least(0, "comparisons", "margin"),
+    *_at_least(0, "declared", "margin"),
+    *_at_least(0, "extraction_gap", "n"),
+    *_shares("extraction_gap", 100, "flexible", "strict", "first_after_equals"),
+    *_at_least(2, "agreement", "repeats"),
+    *_at_least(1, "agreement", "items"),
+    Rule("agreement", "alpha_at_most_1", "between", ("alpha",), "1 is full agreement", high=1),
 )
 
 
 def of(table: str) -> tuple[Rule, ...]:
     """Return the rules of a table, in order; none for a table that has none."""
     return tuple(rule for rule in RULES if rule.table == table)
-
-
-def columns(rules: Sequence[Rule]) -> list[str]:
-    """Return every column that these rules read, each once, in order of first use."""
-    used = [c for rule in rules for c in (*rule.columns, *((rule.where.column,) if rule.where else ()))]
-    return list(dict.fromkeys(used))
-
-
-def quoted(name: str) -> str:
-    """Return a name as a SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(value: Accepted | None) -> str:
-    return str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"
-
-
-def where_sql(rule: Rule) -> str:
-    """Return the SQL condition of the rows that a rule speaks of; 'true' for all."""
-    if rule.where is None:
-        return "true"
-    column = quoted(rule.where.column)
-    if rule.where.holds == "equal":
-        return f"{column} = {_literal(rule.where.value)}"
-    return f"{column} is {rule.where.holds}"
-
-
-def sql_predicate(rule: Rule) -> str:
-    """Return a SQL expression that is true for an offending row, false or null for any other.
-
-    That of a unique rule has a window in it and belongs into `qualify`, that of
-    a known rule reads table `other`, and calls the checked one `checked`.
-    """
-    first, last = quoted(rule.columns[0]), quoted(rule.columns[-1])
-    match rule.kind:
-        case "not_null":
-            broken = f"{first} is null"
-        case "null":
-            broken = f"{first} is not null"
-        case "in_set":
-            broken = f"{first} not in ({', '.join(map(_literal, rule.accepted))})"
-        case "between":
-            bounds = (("<", rule.low), (">", rule.high))
-            broken = " or ".join(f"{first} {sign} {bound}" for sign, bound in bounds if bound is not None)
-        case "matches":
-            broken = f"not regexp_full_match({first}, {_literal(rule.pattern)})"
-        case "at_most":
-            broken = f"{first} > {last}"
-        case "length":
-            broken = f"{first} <> length({last})"
-        case "unique":
-            broken = f"count(*) over (partition by {', '.join(map(quoted, rule.columns))}) > 1"
-        case "known":
-            same = " and ".join(f"other.{quoted(c)} = checked.{quoted(c)}" for c in rule.columns)
-            all_there = " and ".join(f"{quoted(c)} is not null" for c in rule.columns)
-            broken = f"{all_there} and not exists (from {quoted(rule.other)} other where {same})"
-    return f"({where_sql(rule)}) and ({broken})" if rule.where else broken
-
-
-def offending_sql(rule: Rule, table: str | None = None, naming: Sequence[str] = ("file", "line")) -> str:
-    """Return the query for the offending rows of `table` (by default the rule's own).
-
-    Its columns: those that name the row, then those of `columns([rule])`.
-    """
-    wanted = ", ".join(map(quoted, [*naming, *columns([rule])]))
-    clause = "qualify" if rule.kind == "unique" else "where"
-    return f"select {wanted} from {quoted(table or rule.table)} checked {clause} {sql_predicate(rule)}"
-
-
-def requirement(rule: Rule) -> str:
-    """Return what a rule asks of its field, in words."""
-    match rule.kind:
-        case "not_null" | "null":
-            text = "a value" if rule.kind == "not_null" else "null"
-        case "in_set":
-            text = f"{' or '.join(map(str, rule.accepted))}"
-        case "between":
-            bounds = (("at least", rule.low), ("at most", rule.high))
-            text = ", ".join(f"{word} {bound}" for word, bound in bounds if bound is not None)
-        case "matches":
-            text = f"the form {rule.pattern}"
-        case "at_most":
-            text = f"at most {rule.columns[1]}"
-        case "length":
-            text = f"the number of characters of {rule.columns[1]}"
-        case "unique":
-            text = f"one row with the same {', '.join(rule.columns)}"
-        case "known":
-            text = f"one that {rule.other} has"
-    return f"{text} where {rule.where}" if rule.where else text

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lem import derive, engine, layout, params, params_file, records
+from lem import derive, engine, layout, metrics, params, params_file, records
 from lem.errors import LemError
 from lem.records import write_json
 
@@ -36,12 +36,16 @@ RAW: dict[str, type] = {
 TYPES = {str: "varchar", int: "bigint", float: "double", bool: "boolean"}
 DERIVED = (
     "declared",
+    "item_values",
+    "basis",
     "measurements",
     "summary",
     "variant_detail",
+    "extraction_gap",
     "comparisons",
     "scale_delta",
     "mode_effects",
+    "agreement",
 )
 TABLES = (*RAW, *DERIVED)
 INCOMPLETE = """
@@ -96,6 +100,7 @@ def build() -> duckdb.DuckDBPyConnection:
     run_floor(con, "marts", "table")
     derive.measurements(con)
     derive.differences(con)
+    derive.agreement(con)
     run_floor(con, "derived", "table")
     nothing_lost(con)
     return con
@@ -193,7 +198,7 @@ def overview(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         result.setdefault(row["benchmark"], {})[row["model"]] = row["percent"]
     speed = con.execute(
         "select prompts, model, round(avg(gen_time), 2) from responses "
-        "where source = 'own' and gen_time is not null and prompts in (select benchmark from scores) "
+        "where source = 'own' and gen_time is not null and prompts in (select benchmark from item_values) "
         "group by all order by all"
     ).fetchall()
     result["validation_loss"] = dict(con.execute(LAST_LOSSES).fetchall())
@@ -205,7 +210,8 @@ def accuracies(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """Return the study's own benchmark rates in percent, one row a benchmark and model."""
     rows = con.execute(
         "select metric, model, round(value, 1), round(low, 1), round(high, 1), n from variant_detail "
-        "where source = 'own' and unit = 'percent' and filter <> 'strict' and n > 0 order by all"
+        f"where source = 'own' and unit = 'percent' and filter in {metrics.PRIMARY_FILTERS} and n > 0 "
+        "order by all"
     ).fetchall()
     return [
         dict(zip(("benchmark", "model", "percent", "low", "high", "n"), row, strict=True)) for row in rows

@@ -6,7 +6,8 @@
 
 A field that no record holds stays in `raw/`. `prompt_sha` hashes the prompt as
 stated, since a dump does not tell the template; settings it does not state are
-null. Scores are read by `lem.ingest.lem_standard_scores`.
+null. Stored scores are read by `lem.ingest.lem_standard_scores`; answers to questions whose answer is a
+number are scored by ours too, so that `filter` tells the readings apart.
 
     lem ingest lem-standard ~/benchmarks/standard
 """
@@ -28,11 +29,13 @@ from lem.records import (
     Model,
     Response,
     Run,
+    Score,
     fields,
     sha256,
     write_json,
     write_jsonl,
 )
+from lem.scoring import numbers, scorers
 
 QUESTIONS = re.compile(rf"({layout.NAME.pattern})\.jsonl")
 ANSWERS = re.compile(r"results/([A-Za-z0-9][A-Za-z0-9._-]*)\.jsonl")
@@ -63,6 +66,8 @@ def convert(dump: Dump, fine_tuned: frozenset[str]) -> None:
     scored = [entry for file, _ in _matching(dump, SCORES) for entry in score_entries(dump, file)]
     answers = read_answers(dump, items, {*items, *(entry.keys[0] for entry in scored if entry.keys)})
     scores = read_scores(dump, items, scored)
+    for pair, values in rescored(items, answers).items():
+        scores.setdefault(pair, []).extend(values)
     for benchmark, rows in items.items():
         if rows:
             write_jsonl(dump.place(layout.DATA / "items" / f"{benchmark}.jsonl"), rows.values())
@@ -168,6 +173,17 @@ def answer_of(row: dict[str, Any], benchmark: str, variant: str, source: str) ->
         tokens=None if amount(row, "tokens") is None else row["tokens"],
         finish_reason=reason,
     )
+
+
+def rescored(items: Items, answers: dict[Pair, dict[str, Response]]) -> dict[Pair, list[Score]]:
+    """Return our own scores of the answers to questions whose answer is a number, one a reading."""
+    found: dict[Pair, list[Score]] = {}
+    for (benchmark, variant), responses in answers.items():
+        asked = items.get(benchmark, {})
+        if all(item.gold is not None and numbers.normalise(item.gold) for item in asked.values()):
+            rows = (scorers.number(asked[name], [answer]) for name, answer in responses.items())
+            found[benchmark, variant] = [row for rows_of in rows for row in rows_of]
+    return found
 
 
 def write_run(dump: Dump, benchmark: str, variant: str, responses: int) -> None:

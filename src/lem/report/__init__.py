@@ -99,6 +99,7 @@ def pieces(found: Mapping[str, list[Row]]) -> dict[str, Any]:
         "kept": sentences.kept(found["kept"]),
         "learned": sentences.learning(found["losses"], [row["model"] for row in found["settings"]]),
         "benchmarks": noted(tables.matrix(found["benchmarks"], order, bold)),
+        "gaps": tables.rounded(found["gaps"]),
         "signs": noted(tables.signs(found["signs"], order, bold)),
         "ways": sentences.ways(found["signs"]),
         "settings": tables.listing(found["settings"]),

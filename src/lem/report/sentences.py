@@ -13,10 +13,11 @@ from itertools import groupby
 from typing import Any
 
 from lem.records import OWN
-from lem.report.words import Row, count, direction, label, number, rank, size, span, text, unit_of
+from lem.report import paired
+from lem.report.words import Row, count, direction, label, number, rank, size, text, unit_of
 
-VERDICTS = ("better", "worse", "equivalent", "inconclusive")
-UNDIRECTED = ("higher", "lower", "equivalent", "inconclusive")
+VERDICTS = ("better", "worse", "equivalent", "inconclusive", "refused")
+OTHER = ("better", "worse", "higher", "lower", "equivalent", "inconclusive", "refused")
 WAYS = {True: "higher is better", False: "lower is better", None: "neither way is better"}
 SAID = {
     "yes": "what was declared holds",
@@ -36,11 +37,12 @@ def tally(wanted: Sequence[Row], rows: Sequence[Row]) -> str | None:
     if without := len({row["declared"] for row in wanted} - {row["declared"] for row in rows}):
         said += f", {without} of them not measured yet"
     told = []
-    for words, what, directed in ((VERDICTS, "with", True), (UNDIRECTED, "without", False)):
-        verdicts = Counter(row["verdict"] for row in rows if (direction(row) is not None) == directed)
-        counts = ", ".join(f"{verdicts[word]} {word}" for word in words)
-        told += [f"{verdicts.total()} of metrics {what} a better direction ({counts})"] if verdicts else []
-    return f"{said}: {' and '.join(told)}."
+    for words, what, primary in ((VERDICTS, "primary", True), (OTHER, "other", False)):
+        verdicts = Counter(row["verdict"] for row in rows if row["is_primary"] is primary)
+        counts = ", ".join(f"{verdicts[word]} {word}" for word in words if verdicts[word])
+        told += [f"{verdicts.total()} {what} ({counts})"] if verdicts else []
+    tests = sum(row["p_holm"] is not None for row in rows)
+    return f"{said}: {' and '.join(told)}; {count(tests, 'test')} in one family."
 
 
 def declared(wanted: Iterable[Row], rows: Sequence[Row], tuned: Collection[str]) -> str:
@@ -56,58 +58,46 @@ def _declared(one: Row, rows: Sequence[Row], tuned: Collection[str]) -> str:
     if not rows:
         on = "" if one["prompts"] is None else f" on {text(one['prompts'])}"
         return f"{name} is not measured yet: no rows of both{on}."
-    told = [sentence(row, row["candidate"] in tuned) for row in rows]
+    told = list(dict.fromkeys(sentence(row, row["candidate"] in tuned) for row in rows))
     if len(told) == 1:
         return f"{name} {told[0]}"
     return "\n".join([f"{name}: {outcome(rows)}", *(f"  - {line}" for line in told)])
 
 
 def _urgency(row: Row) -> tuple[Any, ...]:
-    """Return a sort key: metrics with a direction first, and of them what was decided either way."""
+    """Return a sort key: what a verdict is about first, and of that what was decided either way."""
     undecided = row["verdict"] == "inconclusive" and row["holds"] == "open"
-    return direction(row) is None, undecided, row["prompts"], *rank(row)
+    return not row["is_primary"], undecided, row["prompts"], *rank(row)
 
 
 def outcome(rows: Sequence[Row]) -> str:
-    """Return in how many rows what was declared holds."""
-    held = Counter(row["holds"] for row in rows if direction(row) is not None)
-    said = (
-        f"holds in {held['yes']} of {count(held.total(), 'row')}, not in {held['no']}, open in {held['open']}"
-    )
-    if others := len(rows) - held.total():
-        without = f"{count(others, 'more row' if held else 'row')} of metrics without a better direction"
-        said = f"{said}; {without}" if held else without
-    return f"{said}."
+    """Return in how many of the primary rows what was declared holds."""
+    held = Counter(row["holds"] for row in rows if row["is_primary"])
+    others = len(rows) - held.total()
+    beside = f"; {count(others, 'other row')}, of other readings or metrics" if others else ""
+    if held.total() == 1:
+        return f"{SAID[min(held)]}{beside}."
+    if not held:
+        return f"{count(others, 'row')}, none of a metric with a better direction."
+    primary = f"{held['yes']} of {count(held.total(), 'primary row')}"
+    return f"holds in {primary}, not in {held['no']}, open in {held['open']}{beside}."
 
 
 def sentence(row: Row, is_tuned: bool) -> str:
     """Return a declared comparison's row as a sentence, less its name."""
+    if row["differs"]:
+        return f"({paired.refusal(row)})"
     better = direction(row)
     what = "" if better else f"; {WAYS[better]}"
     if not row["declared"].endswith(f" on {row['prompts']}"):
         what = f", {text(row['prompts'])}{what}"
     sides = " -> ".join(_value(row, side) for side in ("baseline_value", "candidate_value"))
-    verdict = row["verdict"] if row["verdict"] == "inconclusive" else f"**{row['verdict']}**"
-    holds = "" if better is None else f"; {SAID[row['holds']]}"
-    return f"({label(row)}{what}): {sides}, {paired(row, is_tuned)}: {verdict}{holds}."
+    holds = f"; {SAID[row['holds']]}" if row["is_primary"] else ""
+    return f"({label(row)}{what}): {sides}, {paired.difference(row, is_tuned)}: {paired.verdict(row)}{holds}."
 
 
 def _value(row: Row, side: str) -> str:
     return number(row[side], row["unit"]) + ("" if row[side] is None else unit_of(row).value)
-
-
-def paired(row: Row, is_tuned: bool) -> str:
-    """Return a paired difference in words, with its interval, n and seeds."""
-    said = [f"n = {row['n']:,}"]
-    said += [f"{row['unscored']:,} unscored"] if row["unscored"] else []
-    said += [count(row["seeds"], "training seed")] if is_tuned else []
-    said += [f"seed sd {number(row['seed_sd'], row['unit'])}"] if row["seed_sd"] is not None else []
-    if row["difference"] is None:
-        return f"no paired difference ({', '.join(said)})"
-    alike = "no interval: the same for every item" if row["n"] > 1 else "no interval"
-    within = f"95 % {found}" if (found := span(row, sign=True)) else alike
-    difference = number(row["difference"], row["unit"], sign=True) + unit_of(row).difference
-    return f"paired difference {difference} ({', '.join([within, *said])})"
 
 
 def ways(rows: Iterable[Row]) -> str:

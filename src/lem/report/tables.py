@@ -28,6 +28,12 @@ def listing(rows: Sequence[Row]) -> str | None:
     return table(list(rows[0]), [[text(value) for value in row.values()] for row in rows]) if rows else None
 
 
+def rounded(rows: Sequence[Row]) -> str | None:
+    """Return rows as a table, every fraction with one decimal; None for no row."""
+    shown = [{k: f"{v:.1f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows]
+    return listing(shown)
+
+
 def grid(head: Sequence[str], keys: Iterable[Key], cells: Mapping[tuple[Key, str], Sequence[str]]) -> str:
     """Return a table of a row a key and a column a name: cells[key, name], "-" where there is none."""
     names = list(dict.fromkeys(name for _, name in cells))
@@ -55,9 +61,12 @@ def ordered(found: Iterable[str], order: Sequence[str]) -> list[str]:
 
 
 def better(found: Mapping[str, list[Row]]) -> set[Key]:
-    """Return the cells of our own models that a declared comparison calls better, and none worse."""
+    """Return the cells of our own models that a declared comparison calls better, and none worse.
+
+    Primary ones only: any other reading or metric is in no family of tests.
+    """
     verdicts: dict[Key, set[str]] = {}
-    for row in found["comparisons"]:
+    for row in (row for row in found["comparisons"] if row["is_primary"]):
         for model in found["models"]:
             if model["source"] == OWN and row["candidate"] == model["entry"]:
                 verdicts.setdefault((model["model"], *_cell(row)), set()).add(row["verdict"])
@@ -116,12 +125,21 @@ def pivot(
 def estimate(row: Row, bold: bool = False, n: bool = False) -> str:
     """Return a cell: '44.0 (36.3-52.0)', with what was unscored and, where asked, n."""
     if row["value"] is None:
-        return f"unscored (n = 0 of {row['unscored']:,})"
+        return f"unscored (n = 0 of {row['unscored']:,}{_within(row)})"
     shown = number(row["value"], row["unit"])
     shown = f"**{shown}**" if bold else shown
     shown += f" ({interval})" if (interval := span(row)) else ""
     shown += f", n = {row['n']:,}" if n else ""
-    return shown + (f", {row['unscored']:,} unscored" if row["unscored"] else "")
+    if not row["unscored"]:
+        return shown
+    return f"{shown}, unscored {row['unscored']:,} of {row['n'] + row['unscored']:,}{_within(row)}"
+
+
+def _within(row: Row) -> str:
+    """Return the bounds that a value has whatever the unscored items would have got."""
+    if row.get("worst") is None or row.get("best") is None:
+        return ""
+    return f": within {number(row['worst'], row['unit'])}-{number(row['best'], row['unit'])}"
 
 
 # Differences
@@ -176,6 +194,7 @@ def _scales(rows: Iterable[Row]) -> str:
         who = tuple(row[name] for name in ("family", "scale", "fine_tuned", "baseline", "seeds", "source"))
         sd = "" if row["seed_sd"] is None else f", seed sd {number(row['seed_sd'], row['unit'])}"
         told = f"{delta(row)}, n = {counted(row)}{sd}, {row['verdict']}"
+        told = f"not compared: they differ in {row['differs']}" if row["differs"] else told
         cells.setdefault((who, f"{label(row)}, {text(row['unit'])}"), []).append(told)
     found = dict.fromkeys(who for who, _ in cells)
     keys = sorted(found, key=lambda who: (str(who[0]), size(who[1]), *map(str, who)))

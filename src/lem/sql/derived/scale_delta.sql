@@ -4,8 +4,8 @@ models as (select distinct source, entry, family, scale, variant from models whe
 final as (
     select
         source, family, scale, variant, candidate as fine_tuned, baseline, prompts, benchmark, mode, metric, filter,
-        seeds, n, unscored, candidate_value, baseline_value, difference, low, high, seed_sd, unit, verdict, method,
-        scorer, regime
+        seeds, n, unscored, clusters, candidate_value, baseline_value, difference, low, high, gained, lost, p,
+        detectable, worst, best, seed_sd, item_variance, seed_variance, unit, verdict, method, scorer, regime, differs
     from differences left join models using (source, entry)
 )
 select * from final

@@ -13,7 +13,7 @@ final as (
         round(value * factor, 10) as value,
         round(low * factor, 10) as low,
         round(high * factor, 10) as high,
-        unscored,
+        unscored, round(worst * factor, 10) as worst, round(best * factor, 10) as best,
         if(unit = 'rate', 'percent', unit) as unit
     from measurements
 )

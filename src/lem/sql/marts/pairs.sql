@@ -1,11 +1,13 @@
 -- what the paired differences are computed from: two models over the same items, item by item.
 -- Each item holds a list of values, one a training seed; a baseline is one model, so a list of one.
 with item_values as (select * from item_values),
-models as (select source, name as model, entry, role from stg_models),
+models as (select source, name as model, entry, role from models),
+clusters as (select source, benchmark as prompts, item_id, cluster from items),
+scored as (select distinct source, prompts from item_values where benchmark is not null),
 side as (
     select
         source, coalesce(models.entry, model) as entry, models.role, prompts, benchmark, mode, metric, regime,
-        filter, scorer, item_id, list(value order by model) as seed_values
+        filter, scorer, item_id, list(value order by model) as seed_values, max(task_version) as task_version
     from item_values left join models using (source, model)
     group by all
 ),
@@ -14,39 +16,62 @@ wanted as (
         'fine-tune' as kind, null as declared, 0 as margin, null as prompts, source, entry as candidate, below as baseline
     from lineage
     union all
-    select 'declared', text, margin, "on", 'own', candidate, baseline from raw_declared
+    select 'declared', declared, margin, prompts, source, candidate, baseline from declared
 ),
 by_model as (
     select
         wanted.* exclude (prompts), a.mode, a.mode as other_mode, a.prompts, a.benchmark, a.metric, a.regime, a.filter, a.scorer,
-        a.item_id, a.seed_values as candidate_values, b.seed_values as baseline_values
+        a.item_id, a.seed_values as candidate_values, b.seed_values as baseline_values,
+        if(a.task_version is distinct from b.task_version, 'task version', null) as other_task
     from wanted
     join side as a on (a.source, a.entry) = (wanted.source, wanted.candidate)
     join side as b on
         (b.source, b.entry, b.prompts, b.mode, b.metric, b.regime, b.filter, b.scorer, b.item_id)
         = (wanted.source, wanted.baseline, a.prompts, a.mode, a.metric, a.regime, a.filter, a.scorer, a.item_id)
-    where (wanted.kind = 'declared' or b.role = 'baseline') and coalesce(wanted.prompts, a.prompts) = a.prompts
+    where
+        (wanted.kind = 'declared' or b.role = 'baseline') and coalesce(wanted.prompts, a.prompts) = a.prompts
+        -- of a benchmark, what it scores is declared on; its signs are what a prompt set has
+        and (wanted.kind <> 'declared' or a.benchmark is not null or (a.source, a.prompts) not in (from scored))
+),
+comparable as (
+    select
+        by_model.* exclude (other_task),
+        nullif(concat_ws(
+            ', ',
+            if(a.items is distinct from b.items, 'items', null),
+            if(a.template is distinct from b.template, 'template', null),
+            if(a.kernel is distinct from b.kernel, 'kernel', null),
+            max(other_task) over (
+                partition by kind, declared, by_model.source, candidate, baseline, by_model.prompts, by_model.mode, metric, scorer
+            )
+        ), '') as differs
+    from by_model
+    left join basis as a on
+        (a.source, a.entry, a.prompts, a.mode) = (by_model.source, candidate, by_model.prompts, by_model.mode)
+    left join basis as b on
+        (b.source, b.entry, b.prompts, b.mode) = (by_model.source, baseline, by_model.prompts, by_model.mode)
 ),
 by_mode as (
     select
         'mode' as kind, null as declared, 0 as margin, source, entry as candidate, entry as baseline,
         a.mode, b.mode as other_mode, prompts, a.benchmark, metric, regime, filter, scorer,
-        item_id, a.seed_values as candidate_values, b.seed_values as baseline_values
+        item_id, a.seed_values as candidate_values, b.seed_values as baseline_values, null as differs
     from side as a
     join side as b using (source, entry, prompts, metric, regime, filter, scorer, item_id)
     where a.mode <> 'naked' and b.mode = 'naked'
 ),
 paired as (
-    select * from by_model
+    select * from comparable
     union all by name
     select * from by_mode
 ),
 final as (
     select
-        * exclude (item_id, candidate_values, baseline_values),
+        paired.* exclude (item_id, candidate_values, baseline_values),
         list(candidate_values order by item_id) as candidate_values,
-        list(baseline_values order by item_id) as baseline_values
-    from paired
+        list(baseline_values order by item_id) as baseline_values,
+        list(cluster order by item_id) as clusters
+    from paired left join clusters using (source, prompts, item_id)
     group by all
 )
 select * from final

@@ -1,3 +1,3 @@
 -- one row a question of a benchmark
-select source, benchmark, item_id, question, gold, cluster, category, sha
+select source, benchmark, item_id, question, gold, cluster, category, sha, correct, incorrect
 from raw_items

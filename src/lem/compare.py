@@ -1,0 +1,167 @@
+"""`lem compare`: two models over the same items: paired difference, interval, flips, one verdict.
+
+The same SQL and the same statistics as the table `comparisons`, for any two models of the tables, and
+for each primary metric one sentence to paste into a paper. What was not asked alike is not compared.
+
+    lem compare smollm2-135m-lek smollm2-135m
+    lem compare --source lem-standard lem_ethics instruction_tuned --metric exact_match --format tsv
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lem import derive, layout
+from lem.errors import LemError
+from lem.records import OWN
+from lem.report import paired
+from lem.report.words import label, number, span
+from lem.sql_command import FORMATS, render
+
+if TYPE_CHECKING:
+    import duckdb
+
+Row = dict[str, Any]
+NEEDS = ("item_values", "basis", "models", "items")
+COLUMNS = (
+    *("prompts", "mode", "metric", "filter", "scorer", "n", "unscored", "candidate_value", "baseline_value"),
+    *("difference", "low", "high", "unit", "gained", "lost", "p", "p_holm", "test", "detectable", "worst"),
+    *("best", "seeds", "seed_sd", "method", "verdict", "holds", "differs"),
+)
+SHOWN = ("benchmark", "metric", "n", "candidate", "baseline", "difference (95 %)", "flips", "p", "verdict")
+
+
+@click.command()
+@click.argument("candidate")
+@click.argument("baseline")
+@click.option("--on", "prompts", help="One benchmark or prompt set; default: all that both were asked.")
+@click.option("--metric", help="One metric, e.g. exact_match.")
+@click.option("--margin", type=click.FloatRange(0), default=0.0, help="Differences within it are equivalent.")
+@click.option("--source", default=OWN, show_default=True, help="Whose models: own, or an import's name.")
+@click.option("--format", "fmt", type=click.Choice(("text", *FORMATS)), default="text", show_default=True)
+def command(
+    candidate: str,
+    baseline: str,
+    prompts: str | None,
+    metric: str | None,
+    margin: float,
+    source: str,
+    fmt: str,
+) -> None:
+    """Compare CANDIDATE with BASELINE, item by item, over everything that both were asked.
+
+    A margin is in the unit shown: points of 100 for a rate. Values are percent for a rate. Comparisons
+    declared before the run belong into `compare:` of params.yaml.
+
+    \b
+    Example:
+        lem compare smollm2-135m-lek smollm2-135m
+        lem compare smollm2-135m-lek smollm2-135m --on gsm8k --margin 5 --format json
+    """
+    with closing(opened(layout.TABLES)) as con:
+        names = candidate, baseline = _entry(con, candidate, source), _entry(con, baseline, source)
+        found = compared(con, source, candidate, baseline, margin, prompts, metric)
+        if not found:
+            raise LemError(_nothing(con, source, names, prompts, metric))
+    refused = [row for row in found if row["differs"]]
+    for line in dict.fromkeys(map(paired.refusal, refused)):
+        click.echo(line, err=True)
+    if fmt == "text":
+        click.echo(text([row for row in found if row not in refused], *names), nl=False)
+    else:
+        click.echo(render(COLUMNS, [[row[name] for name in COLUMNS] for row in found], fmt), nl=False)
+    if len(refused) == len(found):
+        sys.exit(1)
+
+
+def opened(tables: Path) -> duckdb.DuckDBPyConnection:
+    """Return a connection with the tables that a comparison is computed from."""
+    import duckdb
+
+    con = duckdb.connect(":memory:", config={"threads": 1})
+    for table in NEEDS:
+        path = tables / f"{table}.parquet"
+        if not path.is_file():
+            raise LemError(f"{path}: no such table; run `dvc repro` (or `lem warehouse`) or `dvc pull` first")
+        con.execute(f"create table {table} as from read_parquet(?)", [str(path)])
+    return con
+
+
+def compared(
+    con: duckdb.DuckDBPyConnection,
+    source: str,
+    candidate: str,
+    baseline: str,
+    margin: float = 0.0,
+    prompts: str | None = None,
+    metric: str | None = None,
+) -> list[Row]:
+    """Return the rows of `differences` of two entries; Holm's correction is over those returned."""
+    con.execute("create or replace table lineage (source varchar, entry varchar, below varchar)")
+    con.execute(
+        "create or replace table declared as select 0 as place, ? as source, ? as declared, ? as candidate, "
+        "? as baseline, ?::double as margin, ?::varchar as prompts",
+        [source, f"{candidate} and {baseline}", candidate, baseline, margin, prompts],
+    )
+    sql = files("lem").joinpath("sql", "marts", "pairs.sql").read_text()
+    one = "kind = 'declared' and metric = coalesce(?, metric)"
+    con.execute(f"create or replace table pairs as from (\n{sql}\n) where {one}", [metric])
+    con.execute("drop table if exists differences")
+    derive.differences(con)
+    return derive.read(con, "select * from differences")
+
+
+def _entry(con: duckdb.DuckDBPyConnection, name: str, source: str) -> str:
+    """Return the entry of a name; LemError where it is none, or one training seed of several."""
+    asked = "select name, coalesce(entry, name) from models where source = ?"
+    models: list[tuple[str, str]] = con.execute(asked, [source]).fetchall()
+    entries = [entry for _, entry in models]
+    if name in entries:
+        return name
+    entry = dict(models).get(name)
+    if entry is None:
+        there = ", ".join(dict.fromkeys(entries)) or "none"
+        raise LemError(f"no model {name!r} of source {source!r} in the tables; there are: {there}")
+    if entries.count(entry) > 1:
+        raise LemError(f"{name!r} is one training seed; compare {entry!r}, all its seeds as one")
+    return entry
+
+
+def _nothing(
+    con: duckdb.DuckDBPyConnection, source: str, names: Sequence[str], prompts: str | None, metric: str | None
+) -> str:
+    asked = "select distinct prompts from basis where source = ? and entry = ? order by all"
+    found = {name: [row[0] for row in con.execute(asked, [source, name]).fetchall()] for name in names}
+    sets = (f"{name} was asked {', '.join(there) or 'nothing'}" for name, there in found.items())
+    wanted = "".join(f", {what} {value!r}" for what, value in (("on", prompts), ("metric", metric)) if value)
+    return f"{' and '.join(names)}: nothing that both were asked and scored on{wanted}; {'; '.join(sets)}"
+
+
+def text(rows: Sequence[Row], candidate: str, baseline: str) -> str:
+    """Return what a person reads: a table, and a sentence for each primary metric."""
+    if not rows:
+        return ""
+    head = [name if name not in ("candidate", "baseline") else "" for name in SHOWN]
+    head[3:5] = [candidate, baseline]
+    ordered = sorted(
+        rows, key=lambda row: (not row["is_primary"], row["prompts"], row["mode"], row["metric"])
+    )
+    sentences = [paired.sentence(row) for row in ordered if row["is_primary"]]
+    return render(head, [_cells(row) for row in ordered], "table") + "".join(f"\n{s}\n" for s in sentences)
+
+
+def _cells(row: Row) -> list[str]:
+    flips = "" if row["gained"] is None else f"+{row['gained']} -{row['lost']}"
+    n = f"{row['n']}" + (f" ({row['unscored']} unscored)" if row["unscored"] else "")
+    sides = [number(row[name], row["unit"]) for name in ("candidate_value", "baseline_value")]
+    difference = "" if row["difference"] is None else number(row["difference"], row["unit"], sign=True)
+    interval = f" ({found})" if (found := span(row, sign=True)) else ""
+    p = "" if row["p"] is None else paired.probability(row["p"]).removeprefix("p ").removeprefix("= ")
+    return [row["prompts"], label(row, shown=str), n, *sides, difference + interval, flips, p, row["verdict"]]
