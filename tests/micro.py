@@ -84,6 +84,7 @@ models:
   fine-tuned:
     micro-lek: {tune: micro, data: data/training/lek}
     micro-lek-composure: {tune: micro-lek, data: seeds/training/composure}
+judge: {rubrics: {}}
 compare:
   - micro-lek > micro on sums
   - micro-lek >= micro - 20 on sums
@@ -227,8 +228,9 @@ def study(folder: Path) -> Path:
     from lem import doctor
 
     build(folder / "micro")
-    (folder / "data/imported").mkdir(parents=True)
-    (folder / "data/imported/.gitkeep").touch()
+    for kept in ("imported", "judged"):
+        (folder / "data" / kept).mkdir(parents=True)
+        (folder / "data" / kept / ".gitkeep").touch()
     (folder / "params.yaml").write_text(PARAMS)
     shutil.copyfile(REPOSITORY / "dvc.yaml", folder / "dvc.yaml")
     (folder / "kernel").mkdir()

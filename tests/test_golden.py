@@ -72,8 +72,9 @@ def outputs(make_study, tmp_path_factory):
     folder = make_study(tmp_path_factory.mktemp("golden"))
     judge = FakeJudge(lambda request: '{"truthful": 7, "informative": 4}')
     with judge, contextlib.chdir(folder):
-        judged = f"judge: {{url: '{judge.url}', model: a-judge, rubrics: {{sums: truthfulness}}}}\n"
-        Path("params.yaml").write_text(Path("params.yaml").read_text() + judged)
+        judged = f"judge: {{url: '{judge.url}', model: a-judge, rubrics: {{sums: truthfulness}}}}"
+        text = Path("params.yaml").read_text()
+        Path("params.yaml").write_text(text.replace("judge: {rubrics: {}}", judged))
         for words in (
             "items --benchmark sums",
             "convert --model micro",

@@ -45,7 +45,14 @@ SHOWN = ("benchmark", "metric", "n", "candidate", "baseline", "difference (95 %)
 @click.option("--metric", help="One metric, e.g. exact_match.")
 @click.option("--margin", type=click.FloatRange(0), default=0.0, help="Differences within it are equivalent.")
 @click.option("--source", default=OWN, show_default=True, help="Whose models: own, or an import's name.")
-@click.option("--format", "fmt", type=click.Choice(("text", *FORMATS)), default="text", show_default=True)
+@click.option(
+    "--format",
+    "fmt",
+    type=click.Choice(("text", *FORMATS)),
+    default="text",
+    show_default=True,
+    help="For a person, or for a program with every column.",
+)
 def command(
     candidate: str,
     baseline: str,

@@ -29,8 +29,9 @@ from lem.judging.endpoint import Endpoint, Outcome
 from lem.judging.judgements import Ask, Judgement, as_row, fitting, judged, score_rows, to_ask
 from lem.judging.rubrics import Rubric
 from lem.judging.spec import JudgeSpec
-from lem.records import Item, Response, Score, file_sha, read_jsonl, write_json, write_jsonl
+from lem.records import Response, Score, file_sha, read_jsonl, write_json, write_jsonl
 from lem.run_log import progress
+from lem.score import by_item
 
 
 @click.command()
@@ -53,7 +54,9 @@ def command(name: str, benchmark: str) -> None:
     rubric, endpoint = rubric_of(study.judge, benchmark), Endpoint.of(study.judge)
     items = questions.items(benchmark)
     answers = list(read_jsonl(layout.answers(benchmark, model), Response))
-    asks = to_ask(study.judge, rubric, paired(benchmark, model, items, answers))
+    given = by_item(benchmark, items, answers)
+    pairs = [(item, answer) for item in items for answer in given[item.item_id]]
+    asks = to_ask(study.judge, rubric, pairs)
     Judging(endpoint, study.judge, rubric, benchmark, model, asks).run()
 
 
@@ -68,20 +71,6 @@ def rubric_of(spec: JudgeSpec, benchmark: str) -> Rubric:
         there = f"one of {', '.join(rubrics.names())}, or the path of your own .yaml"
         raise LemError(f"params.yaml: judge.rubrics: none for {benchmark!r}; add {benchmark}: {there}")
     return rubrics.load(spec.rubrics[benchmark])
-
-
-def paired(
-    benchmark: str, name: str, items: list[Item], answers: list[Response]
-) -> list[tuple[Item, Response]]:
-    """Return each answer with its item, in the items' order; LemError where they do not belong together."""
-    by_id = {item.item_id: (place, item) for place, item in enumerate(items)}
-    if stray := sorted({answer.seed_id for answer in answers} ^ set(by_id)):
-        raise LemError(
-            f"{benchmark}: the answers and {layout.items(benchmark)} differ in {len(stray)} items "
-            f"({stray[0]}, ...); ask again: lem generate --model {name} --prompts {benchmark}"
-        )
-    ordered = sorted(answers, key=lambda answer: (by_id[answer.seed_id][0], answer.sample))
-    return [(by_id[answer.seed_id][1], answer) for answer in ordered]
 
 
 class Judging:

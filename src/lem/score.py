@@ -63,23 +63,27 @@ def score(spec: params.BenchmarkSpec, items: list[Item], answers: list[Response]
     """
     where = f"{FILE}: benchmarks.{spec.name}.score"
     scorers = [own_scorers.find(name, where) for name in spec.score]
+    given = by_item(spec.name, items, answers)
+    rows = (row for item in items for scorer in scorers for row in scorer(item, given[item.item_id]))
+    whole = own_scorers.complete(rows)
+    return [row if spec.version is None else replace(row, task_version=spec.version) for row in whole]
+
+
+def by_item(benchmark: str, items: list[Item], answers: list[Response]) -> dict[str, list[Response]]:
+    """Return {item id: its answers in their samples' order}, in the items' order.
+
+    Raises LemError where an item has no answer, or an answer no item.
+    """
     given: dict[str, list[Response]] = {item.item_id: [] for item in items}
-    for answer in answers:
+    for answer in sorted(answers, key=lambda answer: answer.sample):
         given.setdefault(answer.seed_id, []).append(answer)
     if stray := sorted(given.keys() ^ ({item.item_id for item in items} & {a.seed_id for a in answers})):
         raise LemError(
-            f"{spec.name}: the answers and {layout.items(spec.name)} differ in {len(stray)} items "
+            f"{benchmark}: the answers and {layout.items(benchmark)} differ in {len(stray)} items "
             f"({stray[0]}, ...); "
-            f"ask again: lem generate --model {answers[0].model if answers else 'NAME'} --prompts {spec.name}"
+            f"ask again: lem generate --model {answers[0].model if answers else 'NAME'} --prompts {benchmark}"
         )
-    rows = (
-        row
-        for item in items
-        for scorer in scorers
-        for row in scorer(item, sorted(given[item.item_id], key=lambda answer: answer.sample))
-    )
-    whole = own_scorers.complete(rows)
-    return [row if spec.version is None else replace(row, task_version=spec.version) for row in whole]
+    return given
 
 
 def benchmark_result(
