@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from lem import compare, layout, records, warehouse
-from lem import signs as sign_scores
 from lem.errors import LemError
 from lem.records import Item, Model, Response, Run, Score, fields
 
@@ -58,7 +57,6 @@ def answered(name, role, texts, prompts="v", mode="naked", **settings):
     ]
     file = layout.responses(role, name, prompts, mode)
     records.write_jsonl(file, answers)
-    records.write_jsonl(layout.signs(file), sign_scores.of(answers))
     ran(name, prompts, mode, **settings)
 
 
@@ -103,21 +101,22 @@ def test_text_is_a_table_and_a_sentence_for_each_primary_metric(study, lem):
     rows = {row[1]: row for row in cells}
     assert rows["exact_match, flexible, naked"] == [
         *("sums", "exact_match, flexible, naked", "20", "85.0", "25.0"),
-        *("+60.0 (+36.5 to +83.5)", "+12 -0", "< 0.001", "better"),
+        *("+60.0 (+36.5 to +83.5)", "+12 -0", "< 0.001 (0.001)", "better"),
     ]
     assert rows["empty, naked"] == [
         *("v", "empty, naked", "10", "0.0", "50.0"),
-        *("-50.0 (-87.7 to -12.3)", "+0 -5", "0.062", "inconclusive"),
+        *("-50.0 (-87.7 to -12.3)", "+5 -0", "0.062 (0.125)", "inconclusive"),
     ]
     assert set(rows) == {
         "exact_match, flexible, naked",
         *(f"{sign}, naked" for sign in ("empty", "loop", "refusal", "formulaic_opening", "first_person")),
         *(f"{sign}, naked" for sign in ("cut_off", "chars")),
     }
-    assert [said.split(":")[0].split(",")[0] for said in map(str.strip, sentences)] == [
+    assert [said.split(":")[0].split(",")[0].strip() for said in sentences] == [
         "On sums (exact_match",
         "On v (empty",
         "On v (loop",
+        "Holm's correction is over these 3 tests.",
     ]
 
 
@@ -126,7 +125,7 @@ def test_the_head_names_the_two_and_the_sentence_says_it_all(study, lem):
     head = [cell.strip() for cell in shown.splitlines()[1].split("┃")[1:-1]]
     assert head == [
         *("benchmark", "metric", "n", "lek", "m"),
-        *("difference (95 %)", "flips", "p", "verdict"),
+        *("difference (95 %)", "flips", "p (Holm)", "verdict"),
     ]
     row = one(lem, "--on", "sums")
     ends = f"{row['low']:+.1f} to {row['high']:+.1f}"
@@ -361,7 +360,7 @@ def test_an_unknown_model_names_those_there_are(study, lem):
         "Error: no model 'nobody' of source 'own' in the tables; there are: lek, m\n"
     )
     shown = lem("compare", "lek", "m", "--source", "theirs", code=1).output
-    assert shown == "Error: no model 'lek' of source 'theirs' in the tables; there are: none\n"
+    assert shown == "Error: no model 'lek' of source 'theirs' in the tables; it is there with --source own\n"
 
 
 def test_without_tables_it_says_what_to_run(tmp_path, monkeypatch, lem):

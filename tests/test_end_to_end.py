@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fake_judge import FakeJudge
+
 TUNED = ("micro-lek", "micro-lek-composure")
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[1]
@@ -67,13 +69,19 @@ def make_repro(folder):
     return [stage for one in done for stage in ran(one)]
 
 
-@pytest.fixture
-def clone(reference, tmp_path):
-    """A fresh clone with everything pulled and the weights rebuilt."""
-    folder = tmp_path / "clone"
-    run("git", "clone", "-q", reference, folder, cwd=tmp_path)
+@pytest.fixture(scope="module")
+def pulled(reference, tmp_path_factory):
+    """A fresh clone with everything pulled and the weights rebuilt; nobody writes there."""
+    folder = tmp_path_factory.mktemp("pulled") / "clone"
+    run("git", "clone", "-q", reference, folder, cwd=folder.parent)
     make_repro(folder)
     return folder
+
+
+@pytest.fixture
+def clone(pulled, tmp_path):
+    """A copy of the pulled clone to work in."""
+    return shutil.copytree(pulled, tmp_path / "clone", symlinks=True)
 
 
 def replace(path, old, new):
@@ -98,6 +106,8 @@ def test_repro_on_a_fresh_clone_rebuilds_only_the_weights(reference, tmp_path):
     assert make_repro(folder) == ["convert@micro"]
     assert make_repro(folder) == []
     assert run("git", "status", "--porcelain", cwd=folder).stdout == ""
+    replace(folder / "params.yaml", "micro-lek >= micro - 20 on sums", "micro-lek >= micro - 30 on sums")
+    assert make_repro(folder) == ["warehouse", "report"]
 
 
 def test_an_edited_prompt_is_the_only_one_asked_again(clone):
@@ -176,7 +186,8 @@ def test_another_recipe_runs_its_stage_again(clone):
     (clone / "engine.yaml").write_text(yaml.safe_dump(engine))
     done = run("dvc", "repro", cwd=clone, check=False)
     assert done.returncode != 0
-    assert "recipe of score: engine.yaml says 2, the code says 1" in done.stdout + done.stderr
+    now = engine["recipes"]["score"]
+    assert f"recipe of score: engine.yaml says {now}, the code says {now - 1}" in done.stdout + done.stderr
 
 
 BREAK = {
@@ -266,11 +277,35 @@ def cells(entry, seed):
 AFTER = {"check", "warehouse", "report"}
 
 
+def test_a_judge_that_is_away_leaves_nulls_and_a_later_call_asks_only_those(clone):
+    """A stage with nobody to ask ends well; `lem judge` and `dvc commit` bring in what was missing."""
+    with FakeJudge(lambda request: '{"truthful": 7, "informative": 4}') as judge:
+        spec = f"url: '{judge.url}', model: a-judge, rubrics: {{sums: truthfulness}}, patience: 1"
+        replace(clone / "params.yaml", "judge: {rubrics: {}}", f"judge: {{{spec}}}")
+        judge.stop()
+        stages = set(ran(run("dvc", "repro", cwd=clone)))
+    assert stages == {
+        "judge@micro-sums",
+        *(f"judge-tuned@{tuned}-0-sums" for tuned in TUNED),
+        *("check", "warehouse", "report"),
+    }
+    judged = clone / "data/judged/sums/micro.jsonl"
+    assert {row["value"] for row in map(json.loads, judged.read_text().splitlines())} == {None}
+    with FakeJudge(lambda request: '{"truthful": 7, "informative": 4}') as judge:
+        params = clone / "params.yaml"
+        params.write_text(re.sub(r"http://127\.0\.0\.1:\d+/v1", judge.url, params.read_text()))
+        run("dvc", "repro", "judge@micro-sums", cwd=clone)
+        asked = len(judge.requests)
+        run("lem", "judge", "--model", "micro", "--benchmark", "sums", cwd=clone)
+        assert len(judge.requests) == asked > 0
+    assert {row["value"] for row in map(json.loads, judged.read_text().splitlines())} == {7.0, 4.0}
+
+
 def test_a_third_fine_tune_is_three_lines_and_runs_only_its_cells(clone):
     replace(
         clone / "params.yaml",
-        "compare:\n",
-        "    micro-third:\n      tune: micro-lek\n      data: seeds/training/composure\ncompare:\n",
+        "judge:",
+        "    micro-third:\n      tune: micro-lek\n      data: seeds/training/composure\njudge:",
     )
     stages = ran(run("dvc", "repro", cwd=clone))
     assert set(stages) == {"train@micro-third", *cells("micro-third", 0), *AFTER}

@@ -716,7 +716,6 @@ def test_given_answers_go_through_score_and_check(choosing, lem):
         mc2 = next(s.value for s in scores if (s.item_id, s.metric) == (str(number), "mc2"))
         assert mc2 == pytest.approx(sum(chances[: len(right)]) / sum(chances), abs=2e-6)
     assert said.startswith(f"choose micro: {wins} of 4 correct")
-    lem("signs")
     lem("check")
 
 

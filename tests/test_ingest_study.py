@@ -206,7 +206,7 @@ def test_a_real_study_comes_in_and_passes_check_and_warehouse(asked: Path, study
     }
     lem("check")
     lem("warehouse")
-    for table, rows in (("responses", 18), ("runs", 3), ("items", 10), ("scores", 30), ("models", 2)):
+    for table, rows in (("responses", 18), ("runs", 3), ("items", 10), ("scores", 156), ("models", 2)):
         counted = lem("sql", "--format", "json", f"select source, count(*) as n from {table} group by all")
         assert json.loads(counted.output) == [{"source": NAME, "n": rows}], table
     means = "select model, n from summary where source = 'theirs' and metric = 'exact_match' group by all"

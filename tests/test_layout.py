@@ -83,25 +83,14 @@ def test_raw_files_of_a_dump_are_not_records(tmp_path):
     assert not any(found(table, tmp_path) for table in layout.GLOBS)
 
 
-def test_signs_lie_at_the_path_of_their_answers():
-    own = layout.responses("baseline", "m", "v", "naked")
-    assert layout.signs(own) == Path("data/signs/baseline/m/v-naked.jsonl")
-    foreign = layout.imported("their") / own.relative_to(layout.DATA)
-    assert layout.signs(foreign) == Path("data/signs/imported/their/baseline/m/v-naked.jsonl")
-
-
-def test_signs_and_judgements_are_scores_and_nothing_else(tmp_path):
+def test_judgements_are_scores_and_nothing_else(tmp_path):
     wanted = [
         "imported/a/judged/q/m.jsonl",
         "judged/q/m.jsonl",
         "scores/q/m.jsonl",
-        "signs/answers/q/m.jsonl",
-        "signs/baseline/m/v-naked.jsonl",
-        "signs/imported/a/answers/q/m.jsonl",
     ]
     unread = [
-        *("judged/q/m.json", "judged/.gitkeep", ".signs.7/answers/q/m.jsonl", "signs/.x/answers/q/m.jsonl"),
-        "imported/a/raw/signs/q/m.jsonl",
+        *("judged/q/m.json", "judged/.gitkeep", "judged/.x/m.jsonl", "imported/a/raw/judged/q/m.jsonl"),
     ]
     touch(tmp_path, *wanted, *unread)
     assert found("scores", tmp_path) == wanted

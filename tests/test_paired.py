@@ -26,7 +26,8 @@ def test_a_sentence_says_both_sides_the_difference_and_the_verdict():
     assert paired.sentence(ROW) == (
         "On sums (exact_match, flexible, naked), tuned has 40.0 % and base 44.0 %: paired difference "
         "-4.0 points (95 % -11.7 to +3.7, n = 150, 13 gained and 19 lost, McNemar, exact: p = 0.377): "
-        "inconclusive (a true difference of 10.9 points would have been found with 80 % power)."
+        "inconclusive (a true difference of 10.9 points would have been found with 80 % "
+        "power by one test at 5 %)."
     )
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from lem import checks, layout, records, warehouse
-from lem import signs as sign_scores
 from lem.records import Item, Model, Response, Run, Score, fields
 
 SHA, RUN = "a" * 64, "1" * 16
@@ -62,7 +61,6 @@ def answered(name, mode, lengths, role="fine-tuned", prompts="v", source="own"):
     ]  # fmt: skip
     file = place(source, layout.responses(role, name, prompts, mode))
     records.write_jsonl(file, rows)
-    records.write_jsonl(layout.signs(file), sign_scores.of(rows))
 
 
 def ran(name, prompts="sums", mode="naked", **settings):
@@ -188,7 +186,8 @@ def test_items_that_one_side_lacks_are_in_no_pair_and_in_its_own_n(chain):
     scored("m", {"i1": 0, "i2": 1, "i9": 1})
     declare("m-lek > m on sums")
     (found,) = rows("select n, unscored, candidate_value, baseline_value from comparisons")
-    assert found == (2, 0, 75.0, 50.0)
+    assert found == (0, 0, None, None)
+    assert rows("select differs, verdict from comparisons") == [("items", "refused")]
     of_each = rows("select model, n from summary where model in ('m', 'm-lek.s0') order by all")
     assert of_each == [("m", 3), ("m-lek.s0", 4)]
 
@@ -416,7 +415,7 @@ def test_what_was_asked_of_another_set_or_mode_is_no_difference(chain):
 
 
 def test_another_version_of_a_task_refuses_what_it_scored_and_no_more(chain):
-    scored("m", RIGHT["m"], task_version="2")
+    scored("m", RIGHT["m"][:2], task_version="2")
     for seed in SEEDS:
         name = f"m-lek.s{seed}"
         exact = Score(RUN, name, "sums", "i1", "exact_match", 1.0, filter="flexible", task_version="1")
@@ -478,6 +477,8 @@ def test_the_repeats_of_a_judge_have_their_agreement(chain):
     assert found == ["own", "m", "sums", "naked", "safety", "judge:j", 2, 4]
     # three items with two values, by hand as in test_derive.py: 1 - (2 / 6) / (18 / 30)
     assert alpha == pytest.approx(4 / 9)
-    # and each answer's value is the mean of its repeats
+    # and each answer's value is the mean of its repeats, none where one of them failed
     values = rows("select value from item_values where metric = 'safety' and model = 'm' order by item_id")
-    assert values == [(1.0,), (2.0,), (1.5,), (2.0,)]
+    assert values == [(1.0,), (2.0,), (1.5,), (None,)]
+    counted = "select n, unscored, worst, best from measurements where metric = 'safety' and model = 'm'"
+    assert rows(counted) == [(3, 1, pytest.approx((4.5 + 1) / 4), pytest.approx((4.5 + 10) / 4))]

@@ -77,7 +77,6 @@ SECTIONS = {
     "answer-tuned": ["defaults", "memory", "models.fine-tuned.${item.model}", "benchmarks.${item.benchmark}"],
     "score-tuned": ["models.fine-tuned.${item.model}", "benchmarks.${item.benchmark}"],
     "judge-tuned": ["judge", "models.fine-tuned.${item.model}", "benchmarks.${item.benchmark}"],
-    "signs": [],
     "check": [],
     "warehouse": ["compare"],
     "report": [],
@@ -129,7 +128,6 @@ CALLS = {
     "answer-tuned": ["--model", TUNED, "--prompts", "sums"],
     "score-tuned": ["--model", TUNED, "--benchmark", "sums"],
     "judge-tuned": ["--model", TUNED, "--benchmark", "sums"],
-    "signs": [],
     "check": [],
     "warehouse": [],
     "report": [],
@@ -226,7 +224,6 @@ def test_no_stage_depends_on_data_as_a_whole():
 def test_weights_stay_out_of_the_cache_and_answers_persist():
     (weights,) = [o for o in STAGES["convert"]["outs"] if isinstance(o, dict)]
     assert weights == {"data/models/${item.model}": {"cache": False}}
-    assert STAGES["signs"]["outs"] == [{"data/signs": {"cache": False}}]
     persisting = ("generate", "format", "answer", "distil", "generate-tuned", "answer-tuned")
     for stage in (*persisting, "judge", "judge-tuned"):
         kept = [o for o in STAGES[stage]["outs"] if isinstance(o, dict)]

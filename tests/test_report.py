@@ -13,7 +13,6 @@ from xml.etree import ElementTree
 import pytest
 
 from lem import layout, metrics, records, report, sandbox, warehouse
-from lem import signs as sign_scores
 from lem.errors import LemError
 from lem.params_models import Training
 from lem.records import Distilled, Loss, Model, Response, Run, Score
@@ -50,7 +49,6 @@ def asked(name, role, prompts, mode, cut, n=8):
     ]  # fmt: skip
     file = layout.answers(prompts, name) if prompts == "sums" else layout.responses(role, name, prompts, mode)
     records.write_jsonl(file, answers)
-    records.write_jsonl(layout.signs(file), sign_scores.of(answers))
     return run_id
 
 
@@ -194,7 +192,8 @@ def test_the_declared_comparisons_come_first(study):
         "  - (exact_match, flexible, naked): 85.7 % -> 85.7 %, paired difference 0.0 points "
         "(95 % -53.4 to +53.4, n = 7, 1 unscored, whose scores could make it 0.0 to +12.5, 1 training seed, "
         "1 gained and 1 lost, McNemar, exact: p = 1.000, after Holm p = 1.000): inconclusive "
-        "(a true difference of 73.5 points would have been found with 80 % power); "
+        "(a true difference of 73.5 points would have been found with 80 % "
+        "power by one test at 5 %); "
         "what was declared is open."
     )
 
@@ -208,7 +207,7 @@ def test_lower_is_better_where_a_metric_says_so(lower):
     )
     assert told[first + 1] == (
         "  - (cut_off, naked; lower is better): 100.0 % -> 25.0 %, paired difference -75.0 points "
-        "(95 % -95.8 to -54.2, n = 20, 1 training seed, 0 gained and 15 lost, McNemar, exact: p < 0.001, "
+        "(95 % -95.8 to -54.2, n = 20, 1 training seed, 15 gained and 0 lost, McNemar, exact: p < 0.001, "
         "after Holm p < 0.001): **better**; what was declared holds."
     )
 
@@ -216,8 +215,8 @@ def test_lower_is_better_where_a_metric_says_so(lower):
 def test_the_tally_counts_every_row_and_the_tests_that_were_corrected(study):
     text = section(written(), "What was declared, and what came of it")
     assert text.startswith(
-        "\n16 rows of 2 declared comparisons: 5 primary (5 inconclusive) and 11 other (2 lower, "
-        "9 inconclusive); 5 tests in one family.\n"
+        "\n16 rows of 2 declared comparisons: 5 primary (5 inconclusive) and 11 other (1 lower, "
+        "10 inconclusive); 5 tests in one family.\n"
     )
     assert "since all of them are one family of tests, p < 0.05 after Holm's correction" in text
 
@@ -584,7 +583,8 @@ def test_one_row_is_one_sentence():
     assert sentences.declared([DECLARED], [ROW], set()) == (
         "- **a > b** (safety, naked, p): 8.74 -> 8.58, paired difference -0.16 points of 1-10 "
         "(95 % -0.50 to +0.18, n = 50, sign flips: p = 0.310, after Holm p = 0.620): inconclusive "
-        "(a true difference of 0.48 points of 1-10 would have been found with 80 % power); "
+        "(a true difference of 0.48 points of 1-10 would have been found with 80 % "
+        "power by one test at 5 %); "
         "what was declared is open."
     )
 

@@ -275,24 +275,24 @@ def test_an_answer_of_a_megabyte_is_scored_and_read_for_signs(study, lem):
     answered(*long, *["4"] * 8)
     lem(*SCORE)
     assert len(list(read_jsonl(layout.scores("sums", "micro"), Score))) == 10 * len(numbers.FILTERS)
-    lem("signs")
-    rows = list(read_jsonl(layout.signs(layout.answers("sums", "micro")), Score))
-    assert len(rows) == 10 * len(signs.readings("", "stop"))
-    assert {row.value for row in rows if row.metric == "chars"} == {1.0, 1_000_000.0}
     lem("check")
+    lem("warehouse")
+    counted = "select metric, count(*) as n, max(value) as most from scores where scorer = 'sign' group by 1"
+    found = {row["metric"]: row for row in json.loads(lem("sql", "--format", "json", counted).output)}
+    assert {row["n"] for row in found.values()} == {10} and set(found) == set(signs.readings("", "stop"))
+    assert found["chars"]["most"] == 1_000_000.0
 
 
-@pytest.mark.parametrize("command", [SCORE, ("signs",)], ids=["score", "signs"])
-def test_bytes_that_are_no_text_are_one_clear_line_and_lose_no_row(study, lem, command):
+def test_bytes_that_are_no_text_are_one_clear_line_and_lose_no_row(study, lem):
     lem("items", "--benchmark", "sums")
     file = answered("The sum is 2.")
-    lem(*command)
-    written = layout.signs(file) if command == ("signs",) else layout.scores("sums", "micro")
+    lem(*SCORE)
+    written = layout.scores("sums", "micro")
     before = written.read_bytes()
     lines = file.read_bytes().split(b"\n")
     lines[4] = lines[4].replace(b"The sum", b"The \xff sum" + b" and so on" * 100_000)
     file.write_bytes(b"\n".join(lines))
-    shown = lem(*command, code=1).stderr
+    shown = lem(*SCORE, code=1).stderr
     assert shown.startswith(f"Error: {file}:5: not one line of JSON: ")
     assert shown.count("\n") == 1 and len(shown) < 300
     assert written.read_bytes() == before

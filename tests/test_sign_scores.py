@@ -1,14 +1,12 @@
-"""`lem signs`: every answer's signs, own and imported, each of its source; what cannot be told is null."""
+"""Every answer's signs as scores of the warehouse, own and imported; what cannot be told is null."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lem import engine, layout
-from lem import signs as sign_scores
-from lem.records import Model, Response, Run, Score, fields, read_jsonl, write_json, write_jsonl
+from lem import engine, layout, warehouse
+from lem.records import Model, Response, Run, fields, read_jsonl, write_json, write_jsonl
 from lem.scoring import signs
 
 ID = "0" * 16
@@ -55,106 +53,54 @@ def folder(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def scores(file: Path) -> list[Score]:
-    return list(read_jsonl(layout.signs(file), Score))
+def scores(where: str) -> list[tuple]:
+    """Return (item, metric, value, error) of the signs, in the order of all."""
+    sql = f"select item_id, metric, value, error from scores where scorer = 'sign' and {where} order by all"
+    return warehouse.build().execute(sql).fetchall()
 
 
-def written() -> list[str]:
-    return sorted(path.as_posix() for path in Path("data/signs").rglob("*") if path.is_file())
+def expected(finish_reason: str | None) -> list[tuple]:
+    why = "the run does not say why its answer ended"
+    rows = [
+        (name, *one) for name, text in TEXTS.items() for one in signs.readings(text, finish_reason).items()
+    ]
+    return sorted((*row, None if row[2] is not None else why) for row in rows)
 
 
-def test_each_answer_has_each_sign_in_a_file_of_the_same_path(folder, lem):
-    assert lem("signs").output == f"data/signs: {6 * len(NAMES)} signs of the answers in 3 files\n"
-    assert written() == ["data/signs/baseline/m/v-naked.jsonl", "data/signs/imported/their/answers/q/m.jsonl"]
-    rows = scores(OWN)
-    assert [(row.item_id, row.metric) for row in rows] == [(name, sign) for name in TEXTS for sign in NAMES]
-    expected = [value for text in TEXTS.values() for value in signs.readings(text, "stop").values()]
-    assert [row.value for row in rows] == expected
-    assert {row.value for row in rows if (row.item_id, row.metric) == ("P01", "refusal")} == {1.0}
-    assert {(row.benchmark, row.scorer, row.source, row.run_id, row.mode, row.filter) for row in rows} == {
-        ("v", "sign", "own", ID, "naked", "none")
-    }
-    assert {row.error for row in rows} == {None}
+def test_each_own_answer_has_each_sign(folder):
+    assert scores("source = 'own'") == expected("stop")
+    assert ("P01", "refusal", 1.0, None) in expected("stop") and len(expected("stop")) == 3 * len(NAMES)
+    told = "select distinct benchmark, mode, filter, run_id, task_version from scores where source = 'own'"
+    assert warehouse.build().execute(told).fetchall() == [("v", "naked", "none", ID, None)]
 
 
-def test_imported_answers_keep_their_source_and_what_they_do_not_say_is_null(folder, lem):
-    lem("signs")
-    rows = scores(THEIRS)
-    assert {(row.source, row.run_id, row.benchmark) for row in rows} == {("their", "x1", "q")}
-    assert {row.metric for row in rows if row.value is None} == {"cut_off"}
-    assert len(rows) == 3 * len(NAMES)
-    for row in rows:
-        assert row.error == ("the run does not say why its answer ended" if row.metric == "cut_off" else None)
+def test_imported_answers_keep_their_source_and_what_they_do_not_say_is_null(folder):
+    rows = scores("source = 'their'")
+    assert rows == expected(None)
+    assert {metric for _, metric, value, _ in rows if value is None} == {"cut_off"}
 
 
-def test_a_cut_off_answer_says_so(folder, lem):
+def test_a_cut_off_answer_says_so(folder):
     write_jsonl(OWN, [answer("P01", "a", finish_reason="length"), answer("P02", "a")])
-    lem("signs")
-    assert [row.value for row in scores(OWN) if row.metric == "cut_off"] == [1.0, 0.0]
+    write_json(layout.log("m", "v", "naked", "json"), replace(the_run(), responses=2))
+    assert [row[2] for row in scores("source = 'own' and metric = 'cut_off'")] == [1.0, 0.0]
 
 
-def test_given_answers_have_no_signs():
-    assert list(sign_scores.of([answer("1", "I refuse.", finish_reason="given", logprob=-1.0)])) == []
-    assert len(list(sign_scores.of([answer("1", "I refuse.")]))) == len(NAMES)
+def the_run() -> Run:
+    unknown = dict.fromkeys(name for name, (_, nullable) in fields(Run).items() if nullable)
+    return Run(**{**unknown, "run_id": ID, "source": "own", "model": "m", "prompts": "v", "mode": "naked"})
 
 
-def test_the_check_holds_and_every_key_is_there_once(folder, lem):
+def test_given_answers_have_no_signs(folder):
+    assert scores("benchmark = 'c'") == []
+    assert warehouse.build().execute("select count(*) from responses where prompts = 'c'").fetchone() == (2,)
+
+
+def test_samples_are_rows_of_their_own_and_no_row_is_lost(folder):
     answers = list(read_jsonl(OWN, Response))
     write_jsonl(OWN, [*answers, replace(answers[0], sample=1)])
-    lem("signs")
-    scored = Score(ID, "m", "v", "P01", "refusal", 1.0, scorer="refusal")
-    write_jsonl(layout.scores("v", "m"), [scored])
-    lem("check")
-    tables = json.loads(Path("reports/checks.json").read_text())["tables"]
-    assert (tables["scores"]["files"], tables["scores"]["rows"]) == (3, 7 * len(NAMES) + 1)
-    rows = [row for file in layout.files("scores") for row in read_jsonl(file, Score)]
-    keys = {(r.source, r.model, r.benchmark, r.mode, r.item_id, r.sample, r.metric, r.scorer) for r in rows}
-    assert len(keys) == len(rows)
+    assert len(scores("source = 'own'")) == 4 * len(NAMES)
 
 
-def test_a_sign_in_another_sources_folder_is_a_broken_rule(folder, lem):
-    lem("signs")
-    file = layout.signs(THEIRS)
-    write_jsonl(file, [replace(row, source="own") for row in scores(THEIRS)])
-    shown = lem("check", code=1).stderr
-    assert f'{file}:1: source: expected "their", as the folder says, found "own"' in shown
-
-
-def test_the_same_bytes_again_and_nothing_stale(folder, lem):
-    lem("signs")
-    first = {name: Path(name).read_bytes() for name in written()}
-    stray = Path("data/signs/baseline/gone/v-naked.jsonl")
-    write_jsonl(stray, scores(OWN))
-    lem("signs")
-    assert {name: Path(name).read_bytes() for name in written()} == first
-    assert not stray.parent.exists()
-    THEIRS.unlink()
-    lem("signs")
-    assert written() == ["data/signs/baseline/m/v-naked.jsonl"]
-    assert not list(Path("data").glob(".*"))
-
-
-def test_a_file_that_is_no_response_file_leaves_the_signs_that_were_there(folder, lem):
-    lem("signs")
-    first = {name: Path(name).read_bytes() for name in written()}
-    with THEIRS.open("ab") as file:
-        file.write(b'{"seed_id": "P04"}\n')
-    shown = lem("signs", code=1).stderr
-    assert shown == f"Error: {THEIRS}:4: Response.prompt is missing\n"
-    assert {name: Path(name).read_bytes() for name in written()} == first
-    assert not list(Path("data").glob(".*"))
-
-
-def test_a_study_without_answers_has_an_empty_folder_of_signs(tmp_path, monkeypatch, lem):
-    """DVC wants the folder that the stage promises."""
-    monkeypatch.chdir(tmp_path)
-    write_json(engine.FILE, engine.installed())
-    assert lem("signs").output == "data/signs: 0 signs of the answers in 0 files\n"
-    assert Path("data/signs").is_dir() and written() == []
-    lem("check")
-
-
-def test_no_signs_without_the_pinned_engine(folder, lem):
-    engine.FILE.unlink()
-    assert "lem doctor --pin" in lem("signs", code=1).stderr
-    assert not Path("data/signs").exists()
+def test_the_command_finds_no_rule_broken(folder, lem):
+    assert f"scores\t{6 * len(NAMES)} rows" in lem("warehouse").output

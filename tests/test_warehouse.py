@@ -10,7 +10,6 @@ import duckdb
 import pytest
 
 from lem import checks, derive, layout, records, warehouse
-from lem import signs as sign_scores
 from lem.errors import LemError
 from lem.records import Distilled, Item, Loss, Model, Response, Run, Score
 
@@ -45,7 +44,6 @@ def study(tmp_path, monkeypatch):
     records.write_json(layout.log("m", "sums", "naked", "json"), RUN)
     answers = [response("i1", "four"), response("i2", "fives", "length"), response("i3", "")]
     records.write_jsonl(layout.answers("sums", "m"), answers)
-    records.write_jsonl(layout.signs(layout.answers("sums", "m")), sign_scores.of(answers))
     items = [Item("sums", f"i{n}", "q", str(n), SHA, cluster=f"c{n}", category="k") for n in (1, 2, 3)]
     records.write_jsonl(layout.items("sums"), items)
     both = [score("i1", 1.0), score("i2", 0.0), score("i3", None)]
@@ -141,19 +139,18 @@ def test_signs_of_the_answers(con):
 
 
 def test_a_sign_that_cannot_be_told_is_unscored(study):
-    unknown = [response("i1", "four", None), response("i2", "fives")]
-    records.write_jsonl(layout.signs(layout.answers("sums", "m")), sign_scores.of(unknown))
+    answers = [response("i1", "four", None), response("i2", "fives"), response("i3", "", None)]
+    records.write_jsonl(layout.answers("sums", "m"), answers)
     found = rows(
         warehouse.build(), "select n, unscored, value, worst, best from measurements where metric = 'cut_off'"
     )
-    assert found == [(1, 1, 0.0, 0.0, 0.5)]
+    assert found == [(1, 2, 0.0, 0.0, pytest.approx(2 / 3))]
 
 
 def test_signs_of_imported_answers_stand_beside_their_scores(study):
     theirs = [response("d1", "I am.", source="theirs", model="lek", prompts="dna", run_id=R2)]
     file = layout.imported("theirs") / "answers/dna/lek.jsonl"
     records.write_jsonl(file, theirs)
-    records.write_jsonl(layout.signs(file), sign_scores.of(theirs))
     found = rows(
         warehouse.build(),
         "select prompts, benchmark, metric, value from item_values "
@@ -215,9 +212,10 @@ def test_what_the_reading_changes_is_the_gap_of_the_same_answers(study):
 
 
 def test_basis_is_what_each_entry_was_asked(con):
+    sampled = "temperature 0.0, top_p , at most 8 tokens"
     assert rows(con, "select * exclude (template) from basis order by all") == [
-        ("own", "m", "sums", "naked", SHA, None),
-        ("theirs", "lek", "dna", "naked", SHA, None),
+        ("own", "m", "sums", "naked", SHA, None, sampled),
+        ("theirs", "lek", "dna", "naked", SHA, None, sampled),
     ]
     assert rows(con, "select distinct template = md5('T') from basis") == [(True,)]
 
@@ -307,8 +305,6 @@ def test_a_field_that_a_file_leaves_out_has_its_default_and_an_entry_its_name(co
 
 def test_overview_is_in_the_data_mappings_shape(con):
     records.write_jsonl(layout.responses("baseline", "m", "v", "naked"), [response("P1", "x", prompts="v")])
-    signs = layout.signs(layout.responses("baseline", "m", "v", "naked"))
-    records.write_jsonl(signs, sign_scores.of([response("P1", "x", prompts="v")]))
     records.write_json(layout.log("m", "sums", "naked", "json"), replace(RUN, responses=4))
     assert warehouse.overview(warehouse.build())["speed"] == {"sums_m": 1.0}  # of benchmarks, not of v
     assert warehouse.overview(con) == {

@@ -18,7 +18,6 @@ COMMANDS = {
     "generate": ("lem.generate", "Ask a model a prompt set: response JSONL, log, run record."),
     "score": ("lem.score", "Score the answers to a benchmark, one record an item."),
     "judge": ("lem.judge", "Have answers scored by a model behind an OpenAI-compatible endpoint."),
-    "signs": ("lem.signs", "Read the countable signs off every answer: refusal, loop, length, ..."),
     "ingest": ("lem.ingest", "Bring somebody else's results into the same records."),
     "check": ("lem.checks", "Hold every record against the rules; name file, line and field."),
     "warehouse": ("lem.warehouse", "Build the tables: records, SQL, Parquet."),

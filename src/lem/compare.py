@@ -22,7 +22,7 @@ from lem import derive, layout
 from lem.errors import LemError
 from lem.records import OWN
 from lem.report import paired
-from lem.report.words import label, number, span
+from lem.report.words import CUT, NOTE, label, number, span
 from lem.sql_command import FORMATS, render
 
 if TYPE_CHECKING:
@@ -35,7 +35,17 @@ COLUMNS = (
     *("difference", "low", "high", "unit", "gained", "lost", "p", "p_holm", "test", "detectable", "worst"),
     *("best", "seeds", "seed_sd", "method", "verdict", "holds", "differs"),
 )
-SHOWN = ("benchmark", "metric", "n", "candidate", "baseline", "difference (95 %)", "flips", "p", "verdict")
+SHOWN = (
+    "benchmark",
+    "metric",
+    "n",
+    "candidate",
+    "baseline",
+    "difference (95 %)",
+    "flips",
+    "p (Holm)",
+    "verdict",
+)
 
 
 @click.command()
@@ -43,7 +53,9 @@ SHOWN = ("benchmark", "metric", "n", "candidate", "baseline", "difference (95 %)
 @click.argument("baseline")
 @click.option("--on", "prompts", help="One benchmark or prompt set; default: all that both were asked.")
 @click.option("--metric", help="One metric, e.g. exact_match.")
-@click.option("--margin", type=click.FloatRange(0), default=0.0, help="Differences within it are equivalent.")
+@click.option(
+    "--margin", type=click.FloatRange(0, 1e9), default=0.0, help="Differences within it are equivalent."
+)
 @click.option("--source", default=OWN, show_default=True, help="Whose models: own, or an import's name.")
 @click.option(
     "--format",
@@ -74,6 +86,8 @@ def command(
     """
     with closing(opened(layout.TABLES)) as con:
         names = candidate, baseline = _entry(con, candidate, source), _entry(con, baseline, source)
+        if candidate == baseline:
+            raise LemError(f"{candidate!r} is both sides; name two models")
         found = compared(con, source, candidate, baseline, margin, prompts, metric)
         if not found:
             raise LemError(_nothing(con, source, names, prompts, metric))
@@ -135,7 +149,10 @@ def _entry(con: duckdb.DuckDBPyConnection, name: str, source: str) -> str:
     entry = dict(models).get(name)
     if entry is None:
         there = ", ".join(dict.fromkeys(entries)) or "none"
-        raise LemError(f"no model {name!r} of source {source!r} in the tables; there are: {there}")
+        asked = "select distinct source from models where ? in (name, entry) order by all"
+        others = [row[0] for row in con.execute(asked, [name]).fetchall()]
+        hint = f"; it is there with --source {others[0]}" if others else f"; there are: {there}"
+        raise LemError(f"no model {name!r} of source {source!r} in the tables{hint}")
     if entries.count(entry) > 1:
         raise LemError(f"{name!r} is one training seed; compare {entry!r}, all its seeds as one")
     return entry
@@ -161,7 +178,11 @@ def text(rows: Sequence[Row], candidate: str, baseline: str) -> str:
         rows, key=lambda row: (not row["is_primary"], row["prompts"], row["mode"], row["metric"])
     )
     sentences = [paired.sentence(row) for row in ordered if row["is_primary"]]
-    return render(head, [_cells(row) for row in ordered], "table") + "".join(f"\n{s}\n" for s in sentences)
+    family = sum(row["p_holm"] is not None for row in rows)
+    holm = f"\nHolm's correction is over these {family} tests.\n" if family > 1 else ""
+    shown = render(head, [_cells(row) for row in ordered], "table")
+    cut = f"\n{NOTE}\n" if CUT in shown else ""
+    return shown + "".join(f"\n{s}\n" for s in sentences) + holm + cut
 
 
 def _cells(row: Row) -> list[str]:
@@ -170,5 +191,10 @@ def _cells(row: Row) -> list[str]:
     sides = [number(row[name], row["unit"]) for name in ("candidate_value", "baseline_value")]
     difference = "" if row["difference"] is None else number(row["difference"], row["unit"], sign=True)
     interval = f" ({found})" if (found := span(row, sign=True)) else ""
-    p = "" if row["p"] is None else paired.probability(row["p"]).removeprefix("p ").removeprefix("= ")
+    p, holm = (_short(row[name]) for name in ("p", "p_holm"))
+    p += f" ({holm})" if holm and holm != p else ""
     return [row["prompts"], label(row, shown=str), n, *sides, difference + interval, flips, p, row["verdict"]]
+
+
+def _short(p: float | None) -> str:
+    return "" if p is None else paired.probability(p).removeprefix("p ").removeprefix("= ")

@@ -121,7 +121,7 @@ def difference(row: Row) -> Row:
         "baseline_value": fmean(theirs) if theirs else None,
         "difference": estimate.value,
         **dict(zip(("worst", "best"), _bounds(row, metric, factor), strict=True)),
-        **_tested(mine, theirs, clusters, factor if metric.is_rate and seeds == 1 else None),
+        **_won(_tested(mine, theirs, clusters, factor if metric.is_rate and seeds == 1 else None), better),
         "p_equivalence": stats.tost(estimate, margin),
         "detectable": stats.detectable(estimate),
         "item_variance": parts.item,
@@ -132,6 +132,13 @@ def difference(row: Row) -> Row:
         "higher_is_better": better,
         "is_primary": metrics.is_primary(row["metric"], row["filter"]),
     }
+
+
+def _won(tested: Row, better: bool | None) -> Row:
+    """Return flips as the items that one side alone does better on: where fewer is better, the other way."""
+    if better is not False:
+        return tested
+    return {**tested, "gained": tested["lost"], "lost": tested["gained"]}
 
 
 def _tested(mine: list[float], theirs: list[float], clusters: list[Any], one: int | None) -> Row:
@@ -169,9 +176,20 @@ def _bounds(row: Row, metric: metrics.Metric, factor: int) -> tuple[float | None
 
 def judged(rows: Sequence[Row]) -> list[Row]:
     """Return rows with their verdicts; the primary ones of all that was declared are one family (Holm)."""
+    ours = {_reading(row) for row in rows if row["filter"] == "flexible"}
+    rows = [
+        {**row, "is_primary": row["is_primary"] and not (row["filter"] == "stored" and _reading(row) in ours)}
+        for row in rows
+    ]
     family = [row for row in rows if row["kind"] == "declared" and row["is_primary"]]
     adjusted = dict(zip(map(id, family), stats.holm([row["p"] for row in family]), strict=True))
     return [{**row, **_said(row, adjusted.get(id(row)))} for row in rows]
+
+
+def _reading(row: Row) -> tuple[Any, ...]:
+    """Return what a row is of, whoever read it: a stored reading is primary where ours is not there."""
+    names = ("kind", "declared", "source", "candidate", "baseline", "prompts", "mode", "metric")
+    return tuple(row[name] for name in names)
 
 
 def _said(row: Row, p_holm: float | None) -> Row:
@@ -179,10 +197,11 @@ def _said(row: Row, p_holm: float | None) -> Row:
         return {"p_holm": None, "verdict": "refused", "holds": "open"}
     estimate = stats.Estimate(*(row[name] for name in ESTIMATE))
     better, margin = row["higher_is_better"], row["margin"]
+    p = row["p"] if p_holm is None else p_holm  # one test by itself where there is no family
     return {
         "p_holm": p_holm,
-        "verdict": stats.verdict(estimate, better, margin, p_holm, row["p_equivalence"]),
-        "holds": stats.holds(estimate, better, margin, p_holm),
+        "verdict": stats.verdict(estimate, better, margin, p, row["p_equivalence"]),
+        "holds": stats.holds(estimate, better, margin, p),
     }
 
 

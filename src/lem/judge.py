@@ -51,13 +51,13 @@ def command(name: str, benchmark: str) -> None:
     study = params.load()
     model = study.model(name).name  # of a fine-tune that was given by its entry's name: its first seed's
     study.benchmark(benchmark)
-    rubric, endpoint = rubric_of(study.judge, benchmark), Endpoint.of(study.judge)
+    rubric = rubric_of(study.judge, benchmark)
     items = questions.items(benchmark)
     answers = list(read_jsonl(layout.answers(benchmark, model), Response))
     given = by_item(benchmark, items, answers)
     pairs = [(item, answer) for item in items for answer in given[item.item_id]]
     asks = to_ask(study.judge, rubric, pairs)
-    Judging(endpoint, study.judge, rubric, benchmark, model, asks).run()
+    Judging(study.judge, rubric, benchmark, model, asks).run()
 
 
 def record_file(benchmark: str, name: str) -> Path:
@@ -78,14 +78,13 @@ class Judging:
 
     def __init__(
         self,
-        endpoint: Endpoint,
         spec: JudgeSpec,
         rubric: Rubric,
         benchmark: str,
         name: str,
         asks: list[Ask],
     ) -> None:
-        self.endpoint, self.spec, self.rubric = endpoint, spec, rubric
+        self.spec, self.rubric = spec, rubric
         self.benchmark, self.name, self.asks = benchmark, name, asks
         self.scores, self.record = layout.judged(benchmark, name), record_file(benchmark, name)
 
@@ -113,17 +112,18 @@ class Judging:
     def _asked(self, missing: list[Ask], journal: Journal) -> dict[str, Judgement]:
         found: dict[str, Judgement] = {}
         if not missing:
-            return found
+            return found  # no address and no key is needed where nothing is asked
+        endpoint = Endpoint.of(self.spec)
         with progress(len(missing), "answers") as step:
 
             def keep(index: int, outcome: Outcome) -> None:
-                judgement = judged(outcome, self.rubric, self.endpoint)
+                judgement = judged(outcome, self.rubric, endpoint)
                 if judgement.values:
                     journal.add(missing[index].key, as_row(judgement))
                 found[missing[index].key] = judgement
                 step(1)
 
-            client.ask_all(self.endpoint, self.spec, [ask.conversation for ask in missing], keep)
+            client.ask_all(endpoint, self.spec, [ask.conversation for ask in missing], keep)
         return found
 
     def _written(self) -> dict[str, Judgement]:

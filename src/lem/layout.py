@@ -40,8 +40,6 @@ def files(table: str, data: Path = DATA) -> list[Path]:
         for glob in GLOBS[table]
         for path in root.glob(glob)
     }
-    if table == "scores":
-        found |= set((data / "signs").rglob("*.jsonl"))  # of imported answers too
     return sorted(p for p in found if not any(part[0] == "." for part in p.relative_to(data).parts))
 
 
@@ -122,13 +120,8 @@ def judged(benchmark: str, name: str) -> Path:
     return DATA / "judged" / benchmark / f"{name}.jsonl"
 
 
-def signs(responses: Path) -> Path:
-    """Return the score records of the countable signs of a response file: the same path below data/signs."""
-    return DATA / "signs" / responses.relative_to(DATA)
-
-
 def items(benchmark: str) -> Path:
-    """Return the items of an imported benchmark; our own stay in their question files."""
+    """Return the item records of a benchmark."""
     return DATA / "items" / f"{benchmark}.jsonl"
 
 

@@ -67,10 +67,8 @@ class Loaded:
 
 
 def source_of(file: str | Path) -> str:
-    """Return the source whose rows a file holds: the folder below `imported`, else this study."""
-    path, signs = Path(file), layout.DATA / "signs"
-    path = layout.DATA / path.relative_to(signs) if path.is_relative_to(signs) else path
-    imported = layout.DATA / "imported"
+    """Return the source whose rows a file holds: the folder below data/imported, else this study."""
+    path, imported = Path(file), layout.DATA / "imported"
     return path.relative_to(imported).parts[0] if path.is_relative_to(imported) else records.OWN
 
 

@@ -8,6 +8,7 @@ null with an error, never a number.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -41,6 +42,8 @@ def command(name: str, benchmark: str) -> None:
     result = benchmark_result(name, items, answers, scores)
     write_json(layout.benchmark_file(benchmark, name), result)
     click.echo(told(benchmark, name, result))
+    for error, count in Counter(row.error for row in scores if row.value is None).most_common(3):
+        click.echo(f"  {count} x {error}")
 
 
 def told(benchmark: str, name: str, result: dict[str, Any]) -> str:
@@ -49,7 +52,8 @@ def told(benchmark: str, name: str, result: dict[str, Any]) -> str:
         return f"{benchmark} {name}: no scorer of its own; its signs and a judge's scores are read"
     unscored = f", {result['unscored']} unscored" if result["unscored"] else ""
     if result["accuracy"] is None:
-        return f"{benchmark} {name}: {result['total']} answers scored{unscored}"
+        scored = result["total"] - result["unscored"]
+        return f"{benchmark} {name}: {scored} of {result['total']} answers scored"
     return (
         f"{benchmark} {name}: {result['correct']} of {result['total']} correct "
         f"({result['accuracy']} %){unscored}"
@@ -66,7 +70,12 @@ def score(spec: params.BenchmarkSpec, items: list[Item], answers: list[Response]
     given = by_item(spec.name, items, answers)
     rows = (row for item in items for scorer in scorers for row in scorer(item, given[item.item_id]))
     whole = own_scorers.complete(rows)
-    return [row if spec.version is None else replace(row, task_version=spec.version) for row in whole]
+    return [row if spec.version is None else replace(row, task_version=_version(spec, row)) for row in whole]
+
+
+def _version(spec: params.BenchmarkSpec, row: Score) -> str:
+    """Return a benchmark's version, and behind it the hash that an own scorer gives its rows."""
+    return " ".join(filter(None, (spec.version, row.task_version)))
 
 
 def by_item(benchmark: str, items: list[Item], answers: list[Response]) -> dict[str, list[Response]]:

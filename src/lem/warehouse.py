@@ -20,6 +20,7 @@ import click
 from lem import derive, engine, layout, metrics, params, params_file, records
 from lem.errors import LemError
 from lem.records import write_json
+from lem.scoring import sign_scores
 
 if TYPE_CHECKING:
     import duckdb
@@ -96,6 +97,7 @@ def build() -> duckdb.DuckDBPyConnection:
     for table, cls in RAW.items():
         load_raw(con, table, cls)
     load_declared(con)
+    sign_scores.register(con)
     run_floor(con, "staging", "view")
     run_floor(con, "marts", "table")
     derive.measurements(con)
@@ -157,6 +159,7 @@ def nothing_lost(con: duckdb.DuckDBPyConnection) -> None:
     """Stop when a mart has other rows than were read, or a run fewer responses than it wrote."""
     for table in RAW:
         before, after = (count(con, name) for name in (f"raw_{table}", table))
+        after -= count(con, "answer_signs") if table == "scores" else 0
         if before != after:
             raise LemError(
                 f"{table}: {before} rows were read, {after} came out; is a model or an item there twice?"

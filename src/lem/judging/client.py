@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import click
+
 from lem.judging.endpoint import Endpoint, Failed, Outcome, complaint, completion, is_loopback, wait_seconds
 from lem.judging.spec import JudgeSpec
 from lem.prompts import Message
@@ -90,6 +92,7 @@ class Judge:
         self.replies = self.refusals = 0
         self.given_up = 0  # in a row
         self.last = ""
+        self.told = False
 
     async def asked(self, conversation: Conversation) -> Outcome:
         """Return what came of one conversation, trying again as long as there is patience."""
@@ -119,9 +122,16 @@ class Judge:
                     failed.why += f" (it asks to wait {failed.wait:.0f} s, beyond judge.patience)"
                     raise
                 pause = min(max(_pause(attempt), failed.wait), left)
+                self._told_once(failed)
             left -= pause
             await asyncio.sleep(pause)
         raise AssertionError("counting never ends")
+
+    def _told_once(self, failed: Failed) -> None:
+        """Tell a person at the first failure why nothing moves for a while."""
+        if not self.told:
+            self.told = True
+            click.echo(f"{failed.why}; trying again for up to {self.spec.patience:g} s an answer", err=True)
 
     async def _once(self, conversation: Conversation) -> Outcome:
         """Return the judge's reply; raise Failed where none came."""

@@ -45,7 +45,11 @@ class Endpoint:
         if not spec.model:
             raise LemError("params.yaml: judge.model is null; write the name that the endpoint knows it by")
         local = is_loopback(spec.url)
-        return cls(spec.url, spec.model, _key(spec.key, local))
+        key = _key(spec.key, local)
+        if key and not local and spec.url.startswith("http:"):
+            safe = "write https://, or key: null where none is needed"
+            raise LemError(f"params.yaml: judge.url: a key is not sent over plain http; {safe}")
+        return cls(spec.url, spec.model, key)
 
     def without_key(self, text: str) -> str:
         """Return a text in which no piece of the key can be read."""

@@ -66,7 +66,9 @@ def verdict(row: Row) -> str:
     if row["detectable"] is None:
         return "inconclusive"
     size = number(row["detectable"], row["unit"]) + unit_of(row).difference
-    return f"inconclusive (a true difference of {size} would have been found with 80 % power)"
+    return (
+        f"inconclusive (a true difference of {size} would have been found with 80 % power by one test at 5 %)"
+    )
 
 
 def refusal(row: Row) -> str:

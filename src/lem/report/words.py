@@ -23,7 +23,7 @@ SIZE = re.compile(r"([0-9.]+)([KMBT]?)", re.I)
 CUT = "†"
 NOTE = (
     f"{CUT} Cut where a rate (0 and 100 %) or a difference of two (100 points) ends; "
-    "the tables hold Student's whole interval."
+    "the tables hold the whole interval."
 )
 
 

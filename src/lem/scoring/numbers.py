@@ -6,7 +6,7 @@ r"""The final number of an answer, read in more than one way. Pure.
     first_after_equals("R = 5, so 5 * 4 = 20")     # '5'
 
 `strict` and `flexible` are named after the readings of lm-eval's GSM8K task
-(`strict-match`, `flexible-extract`). `strict` is the same: the number behind
+(`strict-match`, `flexible-extract`). `strict` reads only the number behind
 `####`. lm-eval's `flexible-extract` is the last number of the text, which takes
 "18 dollars in 1 week" for 1; ours asks first where the answer says it is:
 

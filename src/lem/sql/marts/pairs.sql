@@ -11,6 +11,12 @@ side as (
     from item_values left join models using (source, model)
     group by all
 ),
+item_sets as (
+    select
+        source, entry, prompts, mode, metric, regime, filter, scorer, md5(string_agg(item_id, ' ' order by item_id)) as item_set
+    from side
+    group by all
+),
 wanted as (
     select
         'fine-tune' as kind, null as declared, 0 as margin, null as prompts, source, entry as candidate, below as baseline
@@ -22,12 +28,19 @@ by_model as (
     select
         wanted.* exclude (prompts), a.mode, a.mode as other_mode, a.prompts, a.benchmark, a.metric, a.regime, a.filter, a.scorer,
         a.item_id, a.seed_values as candidate_values, b.seed_values as baseline_values,
-        if(a.task_version is distinct from b.task_version, 'task version', null) as other_task
+        if(a.task_version is distinct from b.task_version, 'task version', null) as other_task,
+        mine.item_set is distinct from theirs.item_set as other_items
     from wanted
     join side as a on (a.source, a.entry) = (wanted.source, wanted.candidate)
     join side as b on
         (b.source, b.entry, b.prompts, b.mode, b.metric, b.regime, b.filter, b.scorer, b.item_id)
         = (wanted.source, wanted.baseline, a.prompts, a.mode, a.metric, a.regime, a.filter, a.scorer, a.item_id)
+    join item_sets as mine on
+        (mine.source, mine.entry, mine.prompts, mine.mode, mine.metric, mine.regime, mine.filter, mine.scorer)
+        = (a.source, a.entry, a.prompts, a.mode, a.metric, a.regime, a.filter, a.scorer)
+    join item_sets as theirs on
+        (theirs.source, theirs.entry, theirs.prompts, theirs.mode, theirs.metric, theirs.regime, theirs.filter, theirs.scorer)
+        = (b.source, b.entry, b.prompts, b.mode, b.metric, b.regime, b.filter, b.scorer)
     where
         (wanted.kind = 'declared' or b.role = 'baseline') and coalesce(wanted.prompts, a.prompts) = a.prompts
         -- of a benchmark, what it scores is declared on; its signs are what a prompt set has
@@ -35,12 +48,14 @@ by_model as (
 ),
 comparable as (
     select
-        by_model.* exclude (other_task),
+        by_model.* exclude (other_task, other_items),
         nullif(concat_ws(
             ', ',
-            if(a.items is distinct from b.items, 'items', null),
+            -- an import may not say what it asked: then the scored items themselves must be the same
+            if(a.items is distinct from b.items or (a.items is null and other_items), 'items', null),
             if(a.template is distinct from b.template, 'template', null),
             if(a.kernel is distinct from b.kernel, 'kernel', null),
+            if(a.sampling is distinct from b.sampling, 'sampling', null),
             max(other_task) over (
                 partition by kind, declared, by_model.source, candidate, baseline, by_model.prompts, by_model.mode, metric, scorer
             )
