@@ -886,6 +886,6 @@ def test_scores_of_answers_that_the_items_no_longer_have_are_null(choosing, lem)
     lem(*CHOOSE)
     choose(lem, EDITED["another order"][0])
     said = lem("score", "--model", "micro", "--benchmark", "choose").output
-    assert said.endswith(", 1 unscored\n")
+    assert ", 1 unscored\n  2 x what was weighed" in said
     scores = list(read_jsonl(layout.scores("choose", "micro"), Score))
     assert {s.item_id for s in scores if s.value is None} == {"2"}

@@ -188,7 +188,7 @@ def test_what_is_no_yes_or_no_has_no_accuracy_and_no_right_answer():
     assert (result["metric"], result["accuracy"], result["correct"]) == ("mc2", None, None)
     assert (result["total"], result["unscored"]) == (3, 1)
     assert {row["correct"] for row in result["results"]} == {None}
-    assert told("sums", "m", result) == "sums m: 3 answers scored, 1 unscored"
+    assert told("sums", "m", result) == "sums m: 2 of 3 answers scored"
 
 
 def test_the_version_in_params_is_that_of_every_score():
