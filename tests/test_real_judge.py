@@ -116,7 +116,6 @@ def test_killed_half_way_the_rest_is_null_and_a_rerun_asks_only_that(study):
     scored = [row for row in first if row["value"] is not None]
     assert len(first) == N and 8 <= len(scored) < N
     assert all(row["error"] for row in first if row["value"] is None)
-    lem("signs")
     lem("warehouse")
     table = lem(
         "sql",
