@@ -593,7 +593,7 @@ def test_answers_of_other_settings_are_not_taken_from_the_journal(ready, lem):
 
 
 def test_a_second_run_of_the_same_stage_is_told_of_the_first(ready, lem):
-    process = started(*ASK, "--max-tokens", "1500", "--batch-size", "1")
+    process = started(*ASK, "--max-tokens", "9000", "--batch-size", "1")
     try:
         for line in process.stdout:
             if line.startswith("Model loaded"):

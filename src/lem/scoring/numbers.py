@@ -36,7 +36,7 @@ __all__ = ["FILTERS", "first_after_equals", "flexible", "matches", "normalise", 
 MARK = re.compile(
     r"""
       (?P<hashes> \#{4} )
-    | \\(?:boxed|fbox)[ ]?\{ (?P<box> (?: [^{}\n] | \{[^{}\n]{0,80}\} ){0,120}+ ) \}
+    | \\(?:boxed|fbox)[ ]?\{ (?P<box> (?: [^{}\n] | \{[^{}\n]{0,80}\} ){0,120} ) \}
     | \bis[ ](?:the|my|our)[ ](?:final[ ]|correct[ ])?(?P<said>answer)\b
     | \banswer (?: [ ](?:to|for|of|in)\b[^.,:;=\n]{0,60}? | [ ]?\([^()\n]{0,40}\) )?
       [*_ ]* (?P<stated> : | = | \b(?:is(?![ ]not\b)|was|would[ ]be)\b )

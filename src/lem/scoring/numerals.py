@@ -24,16 +24,17 @@ LONGEST = 300  # digits that are calculated with; longer numbers are only rewrit
 
 SEPARATOR = r"(?:,|\{,\}|\\,|[\u00a0\u2009\u202f])"
 DIGITS = (
-    rf"(?:(?:[0-9]{{1,3}}(?![0-9])(?:{SEPARATOR}[0-9]{{3}}(?![0-9]))*+|[0-9]++)(?:\.[0-9]++)?+"
+    rf"(?:(?:[0-9]{{1,3}}(?![0-9])(?:{SEPARATOR}[0-9]{{3}}(?![0-9]))*|[0-9]++)(?:\.[0-9]++)?"
     r"|(?<![.\w])\.[0-9]++)"
 )
 VULGAR = "[¼-¾⅐-⅞]"
 TEX_FRACTION = rf"\\[dt]?frac[ ]?\{{[ ]?(?P<{{0}}>[-−]?{DIGITS})[ ]?\}}[ ]?\{{[ ]?(?P<{{1}}>{DIGITS})[ ]?\}}"
 POWER_OF_TEN = r"[ ]?(?:\\times|\\cdot|[×x*])[ ]?10[ ]?\^[ ]?\{?(?P<power>[-−+]?[0-9]{1,3})(?![0-9])\}?"
+# Possessive are single characters only: before 3.11.5 Python matches possessive groups wrongly (gh-106052).
 SCAN = re.compile(
     rf"""
       [_^] (?: \{{ [^{{}}\n]{{0,40}} \}} | [-+−]?\w*+ )                 # an index, an exponent
-    | [0-9]{{1,2}} (?! :00(?![\w:]) ) (?: :[0-9]++ )++ \w*+           # a time, a ratio
+    | [0-9]{{1,2}} (?! :00(?![\w:]) ) (?: :[0-9]++ )+ \w*+           # a time, a ratio
     | (?P<sign> (?<![\w)\]}}%]) [-+−] )?
       (?: (?P<money> \\?[$€£] ) (?P<inner> [-−](?=[0-9.]) )? )?
       (?: (?P<whole> [0-9]{{1,9}}+ )
@@ -43,10 +44,10 @@ SCAN = re.compile(
         | {TEX_FRACTION.replace("{0}", "upper").replace("{1}", "lower")}
         | (?P<digits>{DIGITS})
             (?: [eE](?P<exponent>[-+]?[0-9]{{1,3}})(?!\w) | {POWER_OF_TEN}
-              | [ ]?[/⁄][ ]?(?P<divisor>{DIGITS}) )?+ (?: :00(?![\w:]) )?
+              | [ ]?[/⁄][ ]?(?P<divisor>{DIGITS}) )? (?: :00(?![\w:]) )?
       )
       (?P<percent> [ ]?\\?% )?
-      (?P<tail> \w*+ (?: [.][0-9]++\w*+ | [ ]?[/⁄][ ]?[0-9]++ | [ ]?\^\{{?[-−]?[0-9]++\}}? )*+ )
+      (?P<tail> \w*+ (?: [.][0-9]++\w*+ | [ ]?[/⁄][ ]?[0-9]++ | [ ]?\^\{{?[-−]?[0-9]++\}}? )* )
     | [^\W_]++
     """,
     re.VERBOSE,

@@ -13,8 +13,8 @@ from lem.scoring.signs.marks import STRAIGHT
 # What others say and what is no prose; a mark that is not closed holds to its paragraph's end.
 FENCE = re.compile(r"(?ms)^[ \t]*(?:```.*?(?:^[ \t]*```|\Z)|>[^\n]*)")
 CODE = re.compile(r"`[^`\n]*`|\$[^$\n]*\$|https?://\S+")
-SPOKEN = re.compile(r"(?<!\w)\"(?:[^\"\n]|\n(?![ \t]*\n))*+\"?|“(?:[^”\n]|\n(?![ \t]*\n))*+”?|«[^»\n]*+»?")
-SINGLE = re.compile(r"(?<!\w)'(?=[A-Z])(?:[^'\n]|'(?=\w)){1,200}+'(?!\w)")  # 'I am here,' she said
+SPOKEN = re.compile(r"(?<!\w)\"(?:[^\"\n]|\n(?![ \t]*\n))*\"?|“(?:[^”\n]|\n(?![ \t]*\n))*”?|«[^»\n]*+»?")
+SINGLE = re.compile(r"(?<!\w)'(?=[A-Z])(?:[^'\n]|'(?=\w)){1,200}'(?!\w)")  # 'I am here,' she said
 LETTER = re.compile(
     r"(?im)^[ \t>*_]*(?:subject[*_]*:|dear[ ](?!me\b)[^\n]{1,60}$|to[ ]whom[ ]it[ ]may[ ]concern)"
 )
