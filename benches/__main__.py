@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from lem.records import write_json
+from lem.record_files import write_json
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,16 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lem import checks, engine, layout, records, rule_sql, rules, scan, shapes
+from lem import checks, engine, layout, record_files, records, rule_sql, rules, scan, shapes
 from lem.cli import main
-from lem.records import Item, Model, Response, Run, Score, dumps, write_json, write_jsonl
+from lem.record_files import dumps, write_json, write_jsonl
+from lem.records import (
+    Item,
+    Model,
+    Response,
+    Run,
+    Score,
+)
 
 SHA = "0" * 64
 ID = "0" * 16
@@ -370,7 +377,7 @@ def test_what_is_loaded_is_what_our_reader_reads(tmp_path):
     with RESPONSES.open("a", encoding="utf-8", newline="") as file:
         row = json.loads(dumps(odd))
         file.write(json.dumps({k: v for k, v in row.items() if k not in ("sample", "source")}) + "\r\n")
-    read = list(records.read_jsonl(RESPONSES, Response))
+    read = list(record_files.read_jsonl(RESPONSES, Response))
     with duckdb.connect() as con:
         scan.load(con, "responses", [RESPONSES], tmp_path)
         rows = con.sql("select * exclude (file) from responses order by line").fetchall()
@@ -425,7 +432,7 @@ def test_every_line_is_loaded_or_named_and_what_is_loaded_our_reader_reads(tmp_p
     assert sorted([*rows, *(fault.line for fault in loaded.faults)]) == [1, 2, 3, 4]
     for line, response in rows.items():
         (tmp_path / "one.jsonl").write_bytes(lines[line - 1] + b"\n")
-        [read] = records.read_jsonl(tmp_path / "one.jsonl", Response)
+        [read] = record_files.read_jsonl(tmp_path / "one.jsonl", Response)
         assert read.response == response
 
 

@@ -10,9 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from lem import compare, layout, records, warehouse
+from lem import compare, layout, record_files, warehouse
 from lem.errors import LemError
-from lem.records import Item, Model, Response, Run, Score, fields
+from lem.records import (
+    Item,
+    Model,
+    Response,
+    Run,
+    Score,
+    fields,
+)
 
 SHA, KERNEL = "a" * 64, "c" * 64
 TWENTY = {"m": [1.0] * 5 + [0.0] * 15, "lek": [1.0] * 17 + [0.0] * 3}
@@ -26,14 +33,14 @@ def place(source, path):
 def card(name, source="own", **more):
     told = Model(name, source=source, role="fine-tuned" if more.get("base") else "baseline", **more)
     file = layout.model_record(told.role, told.entry or name, told.seed)
-    records.write_json(place(source, file), told)
+    record_files.write_json(place(source, file), told)
 
 
 def ran(name, prompts, mode="naked", source="own", **settings):
     told = {"prompt_set_sha": SHA, "template": "T", "model": name, "prompts": prompts, "mode": mode}
-    run_id = records.sha256(f"{source}{name}{prompts}{mode}")[:16]
+    run_id = record_files.sha256(f"{source}{name}{prompts}{mode}")[:16]
     shape = {**dict.fromkeys(fields(Run)), **told, "source": source, "run_id": run_id, **settings}
-    records.write_json(place(source, layout.log(name, prompts, mode, "json")), Run(**shape))
+    record_files.write_json(place(source, layout.log(name, prompts, mode, "json")), Run(**shape))
 
 
 def score(name, item, value, benchmark="sums", metric="exact_match", source="own", **more):
@@ -45,7 +52,7 @@ def score(name, item, value, benchmark="sums", metric="exact_match", source="own
 def scored(name, values, benchmark="sums", source="own", **more):
     """Write a run and the scores of the items i00, i01, ..."""
     rows = [score(name, f"i{n:02}", v, benchmark, source=source, **more) for n, v in enumerate(values)]
-    records.write_jsonl(place(source, layout.scores(benchmark, name)), rows)
+    record_files.write_jsonl(place(source, layout.scores(benchmark, name)), rows)
     ran(name, benchmark, source=source)
 
 
@@ -56,7 +63,7 @@ def answered(name, role, texts, prompts="v", mode="naked", **settings):
         for n, text in enumerate(texts)
     ]
     file = layout.responses(role, name, prompts, mode)
-    records.write_jsonl(file, answers)
+    record_files.write_jsonl(file, answers)
     ran(name, prompts, mode, **settings)
 
 
@@ -257,7 +264,7 @@ def test_the_report_shows_the_same_bounds(study, lem):
 def test_clusters_make_the_interval_wider(study, lem):
     alone = one(lem)
     items = [Item("sums", f"i{n:02}", "q", "1", SHA, cluster=f"p{n // 5}") for n in range(20)]
-    records.write_jsonl(layout.items("sums"), items)
+    record_files.write_jsonl(layout.items("sums"), items)
     tables()
     found = one(lem)
     assert found["difference"] == alone["difference"] == 60.0
@@ -274,7 +281,7 @@ def test_what_a_judge_says_twice_is_one_value(study, lem):
             for n, value in enumerate(values)
             for repeat in (0, 1)
         ]
-        records.write_jsonl(layout.judged("sums", name), rows)
+        record_files.write_jsonl(layout.judged("sums", name), rows)
     con = tables()
     (row,) = asked(lem, "--metric", "safety")
     assert (row["n"], row["candidate_value"], row["baseline_value"], row["difference"]) == (3, 8.5, 5.5, 3.0)
@@ -409,8 +416,8 @@ def test_modes_are_compared_each_with_its_own(study, lem):
 def test_other_readings_stand_in_the_table_but_have_no_sentence(study, lem):
     for name in ("m", "lek.s0"):
         file = layout.scores("sums", name)
-        rows = list(records.read_jsonl(file, Score))
-        records.write_jsonl(file, [*rows, *(replace(row, filter="strict") for row in rows)])
+        rows = list(record_files.read_jsonl(file, Score))
+        record_files.write_jsonl(file, [*rows, *(replace(row, filter="strict") for row in rows)])
     tables()
     shown = lem("compare", "lek", "m", "--on", "sums").output
     assert "exact_match, strict, naked" in shown and shown.count("On sums") == 1

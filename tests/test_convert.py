@@ -15,7 +15,8 @@ import micro
 from lem import convert, engine, mlx_runtime, sources
 from lem.errors import LemError
 from lem.params import ModelSpec
-from lem.records import Model, read_json, sha256
+from lem.record_files import read_json, sha256
+from lem.records import Model
 from test_gguf_files import PLAIN, small_gguf
 
 OUT = Path("data/models/out")

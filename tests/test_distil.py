@@ -18,7 +18,18 @@ from lem import distil, layout, mlx_runtime, params, training_data
 from lem.cli import main
 from lem.errors import LemError
 from lem.prompts import Kernel
-from lem.records import Distilled, Loss, Response, Run, read_json, read_jsonl, sha256, write_jsonl
+from lem.record_files import (
+    read_json,
+    read_jsonl,
+    sha256,
+    write_jsonl,
+)
+from lem.records import (
+    Distilled,
+    Loss,
+    Response,
+    Run,
+)
 
 DISTIL = ("distil", "--set", "lek")
 ANSWERS = Path("data/baseline/micro/lek-sandwich.jsonl")

@@ -21,7 +21,18 @@ from lem.asking import Asking
 from lem.generate import draw_seed
 from lem.journal import Journal
 from lem.prompts import messages, render
-from lem.records import Model, Response, Run, Score, read_json, read_jsonl, settings_sha, sha256
+from lem.record_files import (
+    read_json,
+    read_jsonl,
+    settings_sha,
+    sha256,
+)
+from lem.records import (
+    Model,
+    Response,
+    Run,
+    Score,
+)
 from lem.run_log import Log
 
 ASK = ("generate", "--model", "micro", "--prompts", "validation", "--mode", "sandwich")

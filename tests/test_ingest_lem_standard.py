@@ -21,7 +21,15 @@ from lem.cli import main
 from lem.ingest import dump as dump_module
 from lem.ingest import lem_standard, lines
 from lem.ingest.lem_standard import identity, role
-from lem.records import Item, Model, Quarantined, Response, Run, Score, read_json, read_jsonl, sha256
+from lem.record_files import read_json, read_jsonl, sha256
+from lem.records import (
+    Item,
+    Model,
+    Quarantined,
+    Response,
+    Run,
+    Score,
+)
 
 ROOT = Path(__file__).parents[1]
 UPSTREAM = Path(os.environ.get("LEM_UPSTREAM", ROOT.parent / "shared" / "upstream")) / "lem-standard"

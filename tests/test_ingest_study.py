@@ -20,6 +20,12 @@ from lem import layout, rules
 from lem.cli import main
 from lem.ingest import lines
 from lem.ingest import study as kind
+from lem.record_files import (
+    dumps,
+    read_json,
+    read_jsonl,
+    sha256,
+)
 from lem.records import (
     OWN,
     Distilled,
@@ -31,11 +37,7 @@ from lem.records import (
     Response,
     Run,
     Score,
-    dumps,
     fields,
-    read_json,
-    read_jsonl,
-    sha256,
 )
 from lem.scan import DOCUMENTS
 from lem.shapes import misfit

@@ -26,7 +26,13 @@ from lem.judging import client as judging
 from lem.judging import rubrics
 from lem.judging.endpoint import Endpoint, complaint, wait_seconds
 from lem.judging.spec import JudgeSpec
-from lem.records import Item, Response, Score, problem, read_jsonl, sha256, write_jsonl
+from lem.record_files import read_jsonl, sha256, write_jsonl
+from lem.records import (
+    Item,
+    Response,
+    Score,
+    problem,
+)
 
 SCORES = Path("data/judged/quiz/m.jsonl")
 RECORD = Path("data/judged/quiz/m.json")

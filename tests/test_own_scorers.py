@@ -10,7 +10,13 @@ import pytest
 from lem import layout
 from lem.errors import LemError
 from lem.params import BenchmarkSpec
-from lem.records import Item, Response, Score, problem, read_jsonl, write_jsonl
+from lem.record_files import read_jsonl, write_jsonl
+from lem.records import (
+    Item,
+    Response,
+    Score,
+    problem,
+)
 from lem.score import benchmark_result, score
 from lem.scoring import own_scorers
 

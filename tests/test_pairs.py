@@ -8,8 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from lem import checks, layout, records, warehouse
-from lem.records import Item, Model, Response, Run, Score, fields
+from lem import checks, layout, record_files, warehouse
+from lem.records import (
+    Item,
+    Model,
+    Response,
+    Run,
+    Score,
+    fields,
+)
 
 SHA, RUN = "a" * 64, "1" * 16
 SEEDS = (0, 1)
@@ -38,7 +45,7 @@ def card(name, base=None, source="own", role=None, **more):
     role = role or ("fine-tuned" if base else "baseline")
     entry, seed = more.get("entry", name), more.get("seed")
     record = Model(name, source=source, role=role, base=base, **more)
-    records.write_json(place(source, layout.model_record(role, entry, seed)), record)
+    record_files.write_json(place(source, layout.model_record(role, entry, seed)), record)
 
 
 def scored(name, values, source="own", benchmark="sums", **more):
@@ -49,7 +56,7 @@ def scored(name, values, source="own", benchmark="sums", **more):
               filter="flexible", source=source, **more)
         for item, value in of_items.items()
     ]  # fmt: skip
-    records.write_jsonl(place(source, layout.scores(benchmark, name)), rows)
+    record_files.write_jsonl(place(source, layout.scores(benchmark, name)), rows)
 
 
 def answered(name, mode, lengths, role="fine-tuned", prompts="v", source="own"):
@@ -60,13 +67,15 @@ def answered(name, mode, lengths, role="fine-tuned", prompts="v", source="own"):
         for n, chars in enumerate(lengths, 1)
     ]  # fmt: skip
     file = place(source, layout.responses(role, name, prompts, mode))
-    records.write_jsonl(file, rows)
+    record_files.write_jsonl(file, rows)
 
 
 def ran(name, prompts="sums", mode="naked", **settings):
     """Write the run of a model over a prompt set: prompt_set_sha, template, kernel_sha."""
     told = {"run_id": RUN, "source": "own", "model": name, "prompts": prompts, "mode": mode, **settings}
-    records.write_json(layout.log(name, prompts, mode, "json"), Run(**{**dict.fromkeys(fields(Run)), **told}))
+    record_files.write_json(
+        layout.log(name, prompts, mode, "json"), Run(**{**dict.fromkeys(fields(Run)), **told})
+    )
 
 
 def declare(*declared):
@@ -218,8 +227,8 @@ def test_only_like_is_compared_with_like(chain):
         for n in (1, 2, 3, 4)
         for one, mode, regime in other
     ]
-    plain = list(records.read_jsonl(layout.scores("sums", "m"), Score))
-    records.write_jsonl(layout.scores("sums", "m"), [*plain, *rest])
+    plain = list(record_files.read_jsonl(layout.scores("sums", "m"), Score))
+    record_files.write_jsonl(layout.scores("sums", "m"), [*plain, *rest])
     declare("m-lek > m on sums")
     assert rows("select n, baseline_value, filter, mode, regime from comparisons") == [
         (4, 25.0, "flexible", "naked", "direct")
@@ -346,8 +355,8 @@ def test_of_a_benchmark_its_scores_are_declared_on_and_of_a_prompt_set_its_signs
 def test_primary_is_what_has_a_better_way_in_the_reading_that_is_shown(chain):
     for name in ("m", "m-lek.s0", "m-lek.s1"):
         file = layout.scores("sums", name)
-        flexible = list(records.read_jsonl(file, Score))
-        records.write_jsonl(file, [*flexible, *(replace(row, filter="strict") for row in flexible)])
+        flexible = list(record_files.read_jsonl(file, Score))
+        record_files.write_jsonl(file, [*flexible, *(replace(row, filter="strict") for row in flexible)])
         answered(name, "naked", [4, 5], "baseline" if name == "m" else "fine-tuned")
     declare("m-lek > m")
     found = rows("select metric, filter from comparisons where is_primary order by all")
@@ -359,7 +368,7 @@ def test_the_clusters_of_the_items_go_with_them(chain):
     items = [
         Item("sums", f"i{n}", "q", "1", SHA, cluster="ab"[n > 2] if n < 4 else None) for n in (1, 2, 3, 4)
     ]
-    records.write_jsonl(layout.items("sums"), items)
+    record_files.write_jsonl(layout.items("sums"), items)
     found = rows("select clusters from pairs where candidate = 'm-lek' and kind = 'fine-tune'")
     assert found == [(["a", "a", "b", None],)]
     assert rows("select clusters from samples where model = 'm'") == [(["a", "a", "b", None],)]
@@ -419,7 +428,7 @@ def test_another_version_of_a_task_refuses_what_it_scored_and_no_more(chain):
     for seed in SEEDS:
         name = f"m-lek.s{seed}"
         exact = Score(RUN, name, "sums", "i1", "exact_match", 1.0, filter="flexible", task_version="1")
-        records.write_jsonl(
+        record_files.write_jsonl(
             layout.scores("sums", name), [exact, replace(exact, item_id="i2", task_version="2")]
         )
     judged = [
@@ -427,7 +436,7 @@ def test_another_version_of_a_task_refuses_what_it_scored_and_no_more(chain):
         for name, value in (("m", 5.0), ("m-lek.s0", 7.0), ("m-lek.s1", 9.0))
     ]
     for row in judged:
-        records.write_jsonl(layout.judged("sums", row.model), [row])
+        record_files.write_jsonl(layout.judged("sums", row.model), [row])
     declare("m-lek > m on sums")
     assert rows("select metric, differs, difference, verdict from comparisons order by all") == [
         ("exact_match", "task version", None, "refused"),
@@ -470,9 +479,9 @@ def test_the_repeats_of_a_judge_have_their_agreement(chain):
         for item, values in said.items()
         for n, value in enumerate(values)
     ]
-    records.write_jsonl(layout.judged("sums", "m"), rows_of)
+    record_files.write_jsonl(layout.judged("sums", "m"), rows_of)
     once = [replace(row, model="m-lek.s0") for row in rows_of if row.repeat == 0]
-    records.write_jsonl(layout.judged("sums", "m-lek.s0"), once)
+    record_files.write_jsonl(layout.judged("sums", "m-lek.s0"), once)
     ((*found, alpha),) = rows("select * from agreement")
     assert found == ["own", "m", "sums", "naked", "safety", "judge:j", 2, 4]
     # three items with two values, by hand as in test_derive.py: 1 - (2 / 6) / (18 / 30)

@@ -14,7 +14,8 @@ import pytest
 from lem import params, question_files, questions
 from lem.errors import LemError
 from lem.params import BenchmarkSpec
-from lem.records import Item, sha256
+from lem.record_files import sha256
+from lem.records import Item
 
 ROWS = [
     {"id": "1", "question": "Wäre 2 + 2 …?", "answer": "4"},

@@ -14,7 +14,7 @@ from lem import params, questions
 from lem.errors import LemError
 from lem.params import BenchmarkSpec, PromptSpec
 from lem.prompts import Prompt
-from lem.records import sha256
+from lem.record_files import sha256
 
 ROOT = Path(__file__).parents[1]
 SEEDS = sorted((ROOT / "seeds").glob("P*.json"))

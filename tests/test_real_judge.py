@@ -19,7 +19,8 @@ import yaml
 from click.testing import CliRunner
 
 from lem.cli import main
-from lem.records import Response, read_jsonl, write_jsonl
+from lem.record_files import read_jsonl, write_jsonl
+from lem.records import Response
 
 ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "data/models/smollm2-135m"

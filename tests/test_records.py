@@ -13,9 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lem import records
+from lem import record_files, records
 from lem.errors import LemError
-from lem.records import Item, Model, Record, Response, Score
+from lem.records import (
+    Item,
+    Model,
+    Record,
+    Response,
+    Score,
+)
 
 CLASSES = get_args(Record)
 GOOD = {
@@ -50,18 +56,18 @@ def scratch(tmp_path_factory) -> Path:
 @given(data=st.data(), cls=st.sampled_from(CLASSES))
 def test_what_is_written_comes_back(scratch, data, cls):
     rows = data.draw(st.lists(instances(cls), max_size=4))
-    assert records.write_jsonl(scratch, rows) == len(rows)
-    assert list(records.read_jsonl(scratch, cls)) == rows
+    assert record_files.write_jsonl(scratch, rows) == len(rows)
+    assert list(record_files.read_jsonl(scratch, cls)) == rows
 
 
 def test_one_record_of_a_json_file_comes_back(tmp_path):
     model = Model("m", scale="135M")
-    records.write_json(tmp_path / "model.json", model)
-    assert records.read_json(tmp_path / "model.json", Model) == model
+    record_files.write_json(tmp_path / "model.json", model)
+    assert record_files.read_json(tmp_path / "model.json", Model) == model
 
 
 def test_a_line_has_the_fields_of_its_class_in_order():
-    row = json.loads(records.dumps(Response(**GOOD, logprob=-1.5)))
+    row = json.loads(record_files.dumps(Response(**GOOD, logprob=-1.5)))
     assert list(row) == [f.name for f in dataclasses.fields(Response)]
 
 
@@ -100,23 +106,23 @@ QUESTION = (
 def test_a_record_without_sparse_values_has_the_bytes_it_had_before_there_were_any(tmp_path, line, record):
     file = tmp_path / "rows.jsonl"
     file.write_text(line + "\n")
-    (read,) = records.read_jsonl(file, type(record))
+    (read,) = record_files.read_jsonl(file, type(record))
     assert read == record
-    assert records.dumps(record) == line
-    records.write_jsonl(file, [read])
+    assert record_files.dumps(record) == line
+    record_files.write_jsonl(file, [read])
     assert file.read_text() == line + "\n"
 
 
 def test_sparse_values_stand_last_and_come_back(tmp_path):
     answer = Response(**GOOD, finish_reason="given", logprob=0.0)
     item = Item("b", "1", "q", "a", "0" * 64, correct='["a", "b"]', incorrect='["c"]')
-    assert records.dumps(answer).endswith(', "is_refusal": null, "logprob": 0.0}')
-    assert records.dumps(item).endswith(', "correct": "[\\"a\\", \\"b\\"]", "incorrect": "[\\"c\\"]"}')
+    assert record_files.dumps(answer).endswith(', "is_refusal": null, "logprob": 0.0}')
+    assert record_files.dumps(item).endswith(', "correct": "[\\"a\\", \\"b\\"]", "incorrect": "[\\"c\\"]"}')
     for record in (answer, item):
-        records.write_jsonl(tmp_path / "rows.jsonl", [record])
-        assert list(records.read_jsonl(tmp_path / "rows.jsonl", type(record))) == [record]
+        record_files.write_jsonl(tmp_path / "rows.jsonl", [record])
+        assert list(record_files.read_jsonl(tmp_path / "rows.jsonl", type(record))) == [record]
     half = dataclasses.replace(item, correct=None)
-    assert '"incorrect"' in records.dumps(half) and '"correct"' not in records.dumps(half)
+    assert '"incorrect"' in record_files.dumps(half) and '"correct"' not in record_files.dumps(half)
 
 
 def test_choices_are_the_right_answers_and_then_the_wrong():
@@ -126,7 +132,7 @@ def test_choices_are_the_right_answers_and_then_the_wrong():
 
 
 def test_a_json_file_of_one_record_keeps_every_field(tmp_path):
-    records.write_json(tmp_path / "one.json", Response(**GOOD))
+    record_files.write_json(tmp_path / "one.json", Response(**GOOD))
     assert json.loads((tmp_path / "one.json").read_text())["logprob"] is None
 
 
@@ -186,7 +192,7 @@ def test_a_row_is_an_object(row):
 def test_a_bad_line_is_named_by_file_line_and_field(tmp_path, line, says):
     file = tmp_path / "rows.jsonl"
     file.write_bytes(json.dumps(GOOD).encode() + b"\n" + line)
-    rows = records.read_jsonl(file, Response)
+    rows = record_files.read_jsonl(file, Response)
     assert next(rows) == Response(**GOOD)
     with pytest.raises(LemError) as caught:
         next(rows)
@@ -199,11 +205,14 @@ def test_a_bad_json_file_is_named(tmp_path, content):
     file = tmp_path / "model.json"
     file.write_bytes(content)
     with pytest.raises(LemError, match=r"model\.json: not a JSON file"):
-        records.read_json(file, Model)
+        record_files.read_json(file, Model)
 
 
 def test_a_missing_file_says_which_command_writes_it(tmp_path):
-    for read in (lambda p: list(records.read_jsonl(p, Item)), lambda p: records.read_json(p, Model)):
+    for read in (
+        lambda p: list(record_files.read_jsonl(p, Item)),
+        lambda p: record_files.read_json(p, Model),
+    ):
         with pytest.raises(LemError, match=r"none\.json.*dvc repro"):
             read(tmp_path / "none.json")
 
@@ -211,15 +220,15 @@ def test_a_missing_file_says_which_command_writes_it(tmp_path):
 DIES_BEFORE_RENAME = """
 import os, signal, sys
 from pathlib import Path
-from lem import records
+from lem import record_files
 os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)
-records.write_whole(Path(sys.argv[1]), "new " * 100_000)
+record_files.write_whole(Path(sys.argv[1]), "new " * 100_000)
 """
 
 
 def test_the_old_file_stays_whole_when_the_writer_dies_before_the_rename(tmp_path):
     file = tmp_path / "rows.jsonl"
-    records.write_whole(file, "old")
+    record_files.write_whole(file, "old")
     died = subprocess.run([sys.executable, "-c", DIES_BEFORE_RENAME, str(file)], check=False)
     assert died.returncode == -signal.SIGKILL
     assert file.read_text() == "old"
@@ -228,30 +237,30 @@ def test_the_old_file_stays_whole_when_the_writer_dies_before_the_rename(tmp_pat
 
 def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path):
     file = tmp_path / "new folder" / "rows.jsonl"
-    records.write_whole(file, "a much longer old text")
-    records.write_whole(file, "neü\n")
+    record_files.write_whole(file, "a much longer old text")
+    record_files.write_whole(file, "neü\n")
     assert file.read_bytes() == "neü\n".encode()
     assert list(file.parent.iterdir()) == [file]
 
 
 def test_whoever_reads_the_old_file_reads_it_to_its_end(tmp_path):
     file = tmp_path / "rows.jsonl"
-    records.write_whole(file, "old")
+    record_files.write_whole(file, "old")
     with file.open() as reader:
-        records.write_whole(file, "new")
+        record_files.write_whole(file, "new")
         assert (reader.read(), file.read_text()) == ("old", "new")
 
 
 def test_a_record_that_cannot_be_made_leaves_the_old_file(tmp_path):
     file = tmp_path / "rows.jsonl"
-    records.write_whole(file, "old")
+    record_files.write_whole(file, "old")
 
     def rows():
         yield Model("m")
         raise ValueError("no more")
 
     with pytest.raises(ValueError, match="no more"):
-        records.write_jsonl(file, rows())
+        record_files.write_jsonl(file, rows())
     assert file.read_text() == "old"
 
 
@@ -263,18 +272,18 @@ SETTINGS = st.dictionaries(WORD, st.none() | st.booleans() | st.integers() | WOR
 def test_settings_have_one_sha_in_any_order(ours, random):
     keys = list(ours)
     random.shuffle(keys)
-    assert records.settings_sha({key: ours[key] for key in keys}) == records.settings_sha(ours)
+    assert record_files.settings_sha({key: ours[key] for key in keys}) == record_files.settings_sha(ours)
 
 
 @given(SETTINGS, SETTINGS)
 def test_other_settings_have_another_sha(one, other):
     same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-    assert (records.settings_sha(one) == records.settings_sha(other)) == same
+    assert (record_files.settings_sha(one) == record_files.settings_sha(other)) == same
 
 
 def test_sha256_of_a_text_is_that_of_its_utf8_bytes():
-    assert records.sha256("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert records.sha256("né") == records.sha256("né".encode())
+    assert record_files.sha256("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert record_files.sha256("né") == record_files.sha256("né".encode())
 
 
 def test_fields_are_scalars_that_json_has():
@@ -286,5 +295,5 @@ def test_fields_are_scalars_that_json_has():
 
 def test_floats_are_written_so_that_they_come_back_exactly(tmp_path):
     value = math.pi / 3e17
-    records.write_jsonl(tmp_path / "a.jsonl", [Score("r", "m", "b", "1", "chars", value)])
-    assert next(records.read_jsonl(tmp_path / "a.jsonl", Score)).value == value
+    record_files.write_jsonl(tmp_path / "a.jsonl", [Score("r", "m", "b", "1", "chars", value)])
+    assert next(record_files.read_jsonl(tmp_path / "a.jsonl", Score)).value == value

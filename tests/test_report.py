@@ -12,10 +12,17 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lem import layout, metrics, records, report, sandbox, warehouse
+from lem import layout, metrics, record_files, report, sandbox, warehouse
 from lem.errors import LemError
 from lem.params_models import Training
-from lem.records import Distilled, Loss, Model, Response, Run, Score
+from lem.records import (
+    Distilled,
+    Loss,
+    Model,
+    Response,
+    Run,
+    Score,
+)
 from lem.report import sentences, tables, words
 
 SHA = "abcdef0123456789" * 4
@@ -38,7 +45,7 @@ def asked(name, role, prompts, mode, cut, n=8):
         adapter_sha=None, temperature=0.0, top_p=None, max_tokens=8, samples=1, batch_size=4, seed=None,
         engine="mlx 1.0, recipe 1", device="cpu", blas="mkl 1", settings_sha=SHA, responses=n,
     )  # fmt: skip
-    records.write_json(layout.log(name, prompts, mode, "json"), run)
+    record_files.write_json(layout.log(name, prompts, mode, "json"), run)
     answers = [
         Response(
             seed_id=f"i{i}", prompt="p", response="x" * (10 + i), gen_time=1.0, chars=10 + i, mode=mode,
@@ -48,7 +55,7 @@ def asked(name, role, prompts, mode, cut, n=8):
         for i in range(n)
     ]  # fmt: skip
     file = layout.answers(prompts, name) if prompts == "sums" else layout.responses(role, name, prompts, mode)
-    records.write_jsonl(file, answers)
+    record_files.write_jsonl(file, answers)
     return run_id
 
 
@@ -56,7 +63,7 @@ def model(card, seed=0):
     """Write a model's record, its answers and its scores."""
     tuned = card.role == "fine-tuned"
     entry = card.entry or card.name
-    records.write_json(layout.model_record(card.role, entry, card.seed if tuned else None), card)
+    record_files.write_json(layout.model_record(card.role, entry, card.seed if tuned else None), card)
     for mode in ("naked", "sandwich"):
         asked(card.name, card.role, "validation", mode, min(8, CUT[entry] + seed + (mode == "sandwich")))
     run_id = asked(card.name, card.role, "sums", "naked", 0)
@@ -70,7 +77,7 @@ def scored(name, run_id, values):
         for n, value in enumerate(values)
         for f in ("flexible", "strict")
     ]  # fmt: skip
-    records.write_jsonl(layout.scores("sums", name), scores)
+    record_files.write_jsonl(layout.scores("sums", name), scores)
 
 
 def baseline():
@@ -88,7 +95,7 @@ def tune(seed, entry="lek", valid=VALID, settings=TRAINING, **more):
     model(replace(card, **more), seed)
     losses = [Loss(name, n, "train", 3.0 - n / 100, 1e-4, 100 * n) for n in (10, 60, 120)]
     losses += [Loss(name, n, "valid", loss) for n, loss in valid]
-    records.write_jsonl(layout.training_log(entry, seed, "jsonl"), losses)
+    record_files.write_jsonl(layout.training_log(entry, seed, "jsonl"), losses)
 
 
 def distilled_losses(**by_mode):
@@ -96,19 +103,22 @@ def distilled_losses(**by_mode):
     told = [
         Loss("m", 0, "valid", loss, mode=mode, data="data/training/lek") for mode, loss in by_mode.items()
     ]
-    records.write_jsonl(layout.distil_losses("lek"), told)
+    record_files.write_jsonl(layout.distil_losses("lek"), told)
 
 
 def imported(name, **card):
     """Write an imported baseline, and a fine-tune with the very same scores: those of m."""
-    theirs, run = layout.imported("theirs"), records.read_json(layout.log("m", "sums", "naked", "json"), Run)
-    own = list(records.read_jsonl(layout.scores("sums", "m"), Score))
+    theirs, run = (
+        layout.imported("theirs"),
+        record_files.read_json(layout.log("m", "sums", "naked", "json"), Run),
+    )
+    own = list(record_files.read_jsonl(layout.scores("sums", "m"), Score))
     for who, role, base in (("base", "baseline", None), (name, "fine-tuned", "base")):
         told = Model(who, source="theirs", role=role, base=base, origin="[x](y)", **card)
-        records.write_json(theirs / role / "one" / "model.json", told)
+        record_files.write_json(theirs / role / "one" / "model.json", told)
         scores = [replace(score, model=who, source="theirs") for score in own]
-        records.write_jsonl(theirs / f"scores/sums/{role}.jsonl", scores)
-        records.write_json(theirs / f"logs/{role}.json", replace(run, source="theirs", model=who))
+        record_files.write_jsonl(theirs / f"scores/sums/{role}.jsonl", scores)
+        record_files.write_json(theirs / f"logs/{role}.json", replace(run, source="theirs", model=who))
 
 
 def declare(*compare):
@@ -139,7 +149,7 @@ def study(bare):
     rows = [Distilled("lek", f"P{n}", 0, "train", None, 40, 30 if n < 2 else 40) for n in range(5)]
     rows += [Distilled("lek", "P5", 0, "valid", None, 40, 40), Distilled("lek", "P6", 0, None, "loop", 40, 0)]
     rows += [Distilled("lek", f"P{n}", 1, None, "refusal", 40, 0) for n in range(3)]
-    records.write_jsonl(layout.distilled("lek"), rows)
+    record_files.write_jsonl(layout.distilled("lek"), rows)
     distilled_losses(naked=3.2, sandwich=1.2)
     return bare
 
@@ -230,7 +240,7 @@ def test_the_tally_counts_what_came_out_better(lower):
 
 
 def test_a_changed_score_changes_the_verdict(study):
-    run_id = next(records.read_jsonl(layout.scores("sums", "lek.s0"), Score)).run_id
+    run_id = next(record_files.read_jsonl(layout.scores("sums", "lek.s0"), Score)).run_id
     told = "(exact_match, flexible, naked): 75.0 % -> "
     scored("lek.s0", run_id, [0.0] * 8)
     low = line(written().replace("  - ", ""), told)
@@ -291,7 +301,7 @@ def test_fewer_answers_that_are_cut_off_are_no_merit(study):
 
 def test_a_better_benchmark_is_bold(study):
     for name, value in (("m", 0.0), ("lek.s0", 1.0)):
-        run_id = next(records.read_jsonl(layout.scores("sums", name), Score)).run_id
+        run_id = next(record_files.read_jsonl(layout.scores("sums", name), Score)).run_id
         scored(name, run_id, [value] * 15 + [1 - value])
     benchmarks = section(written(), "Models and benchmarks")
     # strict came out the same, but is no primary reading
@@ -607,7 +617,7 @@ def test_a_reason_not_to_compare_is_said_once():
 def test_two_that_were_not_asked_alike_are_not_compared(study):
     for mode in ("naked", "sandwich"):
         log = layout.log("lek.s0", "validation", mode, "json")
-        records.write_json(log, replace(records.read_json(log, Run), template="other"))
+        record_files.write_json(log, replace(record_files.read_json(log, Run), template="other"))
     text = written()
     told = section(text, "What was declared, and what came of it")
     assert "5 primary (1 inconclusive, 4 refused)" in told and "1 test in one family" in told

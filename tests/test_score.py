@@ -9,6 +9,7 @@ import pytest
 from lem import layout
 from lem.errors import LemError
 from lem.params import BenchmarkSpec
+from lem.record_files import read_jsonl, write_json, write_jsonl
 from lem.records import (
     Item,
     Response,
@@ -16,9 +17,6 @@ from lem.records import (
     Score,
     fields,
     problem,
-    read_jsonl,
-    write_json,
-    write_jsonl,
 )
 from lem.score import benchmark_result, score, told
 from lem.scoring import numbers, signs

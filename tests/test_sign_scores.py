@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from lem import engine, layout, warehouse
-from lem.records import Model, Response, Run, fields, read_jsonl, write_json, write_jsonl
+from lem.record_files import read_jsonl, write_json, write_jsonl
+from lem.records import (
+    Model,
+    Response,
+    Run,
+    fields,
+)
 from lem.scoring import signs
 
 ID = "0" * 16

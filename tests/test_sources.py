@@ -9,7 +9,7 @@ import pytest
 import micro
 from lem import sources
 from lem.errors import LemError
-from lem.records import sha256
+from lem.record_files import sha256
 
 WHOLE = bytes(range(256)) * 9
 PARTS = {"part1": WHOLE[:1000], "part2": WHOLE[1000:2000], "part3": WHOLE[2000:]}

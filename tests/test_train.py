@@ -18,7 +18,8 @@ from safetensors.numpy import load_file
 import micro
 from lem import adapters, convert, layout, mlx_runtime, mlx_training, params, train
 from lem.journal import Journal
-from lem.records import Loss, Model, read_json, read_jsonl
+from lem.record_files import read_json, read_jsonl
+from lem.records import Loss, Model
 from lem.train import HALF_DONE, Losses
 
 TRAIN = ("train", "--model", "micro-lek")

@@ -9,9 +9,17 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from lem import checks, derive, layout, records, warehouse
+from lem import checks, derive, layout, record_files, warehouse
 from lem.errors import LemError
-from lem.records import Distilled, Item, Loss, Model, Response, Run, Score
+from lem.records import (
+    Distilled,
+    Item,
+    Loss,
+    Model,
+    Response,
+    Run,
+    Score,
+)
 
 PLOTS = ("accuracy", "losses")
 SHA, R1, R2 = "a" * 64, "1" * 16, "2" * 16
@@ -40,18 +48,20 @@ def score(item_id, value, **changes):
 def study(tmp_path, monkeypatch):
     """Three answers of our own, one of them unscored, and a foreign source with judged points."""
     monkeypatch.chdir(tmp_path)
-    records.write_json(layout.model_record("baseline", "m"), Model("m", family="f", scale="1M"))
-    records.write_json(layout.log("m", "sums", "naked", "json"), RUN)
+    record_files.write_json(layout.model_record("baseline", "m"), Model("m", family="f", scale="1M"))
+    record_files.write_json(layout.log("m", "sums", "naked", "json"), RUN)
     answers = [response("i1", "four"), response("i2", "fives", "length"), response("i3", "")]
-    records.write_jsonl(layout.answers("sums", "m"), answers)
+    record_files.write_jsonl(layout.answers("sums", "m"), answers)
     items = [Item("sums", f"i{n}", "q", str(n), SHA, cluster=f"c{n}", category="k") for n in (1, 2, 3)]
-    records.write_jsonl(layout.items("sums"), items)
+    record_files.write_jsonl(layout.items("sums"), items)
     both = [score("i1", 1.0), score("i2", 0.0), score("i3", None)]
-    records.write_jsonl(layout.scores("sums", "m"), [*both, *(replace(s, filter="strict") for s in both)])
+    record_files.write_jsonl(
+        layout.scores("sums", "m"), [*both, *(replace(s, filter="strict") for s in both)]
+    )
     lost = [Loss("t.s0", 2, "train", 2.5, 1e-4, 30, 0.5), Loss("t.s0", 2, "valid", 2.75)]
-    records.write_jsonl(layout.training_log("t", 0, "jsonl"), lost)
+    record_files.write_jsonl(layout.training_log("t", 0, "jsonl"), lost)
     drawn = [Distilled("lek", "P41", 0, "train", None, 9, 9), Distilled("lek", "P41", 1, None, "loop", 9, 9)]
-    records.write_jsonl(layout.distilled("lek"), drawn)
+    record_files.write_jsonl(layout.distilled("lek"), drawn)
     theirs = layout.imported("theirs")
     foreign = {"source": "theirs", "benchmark": "dna", "scorer": "judge", "filter": "stored"}
     judged = [
@@ -70,11 +80,13 @@ def study(tmp_path, monkeypatch):
         for metric, values in {"safety": [8.0, 9.0], "nuance": [7.0, 7.0]}.items()
         for i, value in enumerate(values)
     ]
-    records.write_jsonl(theirs / "scores/dna/lek.jsonl", judged)
-    records.write_json(
+    record_files.write_jsonl(theirs / "scores/dna/lek.jsonl", judged)
+    record_files.write_json(
         theirs / "logs/lek.json", replace(RUN, run_id=R2, source="theirs", model="lek", prompts="dna")
     )
-    records.write_json(theirs / "fine-tuned/lek/model.json", Model("lek", source="theirs", role="fine-tuned"))
+    record_files.write_json(
+        theirs / "fine-tuned/lek/model.json", Model("lek", source="theirs", role="fine-tuned")
+    )
     return tmp_path
 
 
@@ -140,7 +152,7 @@ def test_signs_of_the_answers(con):
 
 def test_a_sign_that_cannot_be_told_is_unscored(study):
     answers = [response("i1", "four", None), response("i2", "fives"), response("i3", "", None)]
-    records.write_jsonl(layout.answers("sums", "m"), answers)
+    record_files.write_jsonl(layout.answers("sums", "m"), answers)
     found = rows(
         warehouse.build(), "select n, unscored, value, worst, best from measurements where metric = 'cut_off'"
     )
@@ -150,7 +162,7 @@ def test_a_sign_that_cannot_be_told_is_unscored(study):
 def test_signs_of_imported_answers_stand_beside_their_scores(study):
     theirs = [response("d1", "I am.", source="theirs", model="lek", prompts="dna", run_id=R2)]
     file = layout.imported("theirs") / "answers/dna/lek.jsonl"
-    records.write_jsonl(file, theirs)
+    record_files.write_jsonl(file, theirs)
     found = rows(
         warehouse.build(),
         "select prompts, benchmark, metric, value from item_values "
@@ -186,13 +198,13 @@ def test_a_measurement_says_what_the_unscored_could_have_made_of_it(con):
 
 def test_items_of_one_cluster_widen_the_interval(study):
     asked = "select value, low, high, clusters, method from measurements where filter = 'flexible'"
-    records.write_jsonl(layout.scores("sums", "m"), [score(f"i{n}", float(n < 3)) for n in (1, 2, 3, 4)])
+    record_files.write_jsonl(layout.scores("sums", "m"), [score(f"i{n}", float(n < 3)) for n in (1, 2, 3, 4)])
     apart = [Item("sums", f"i{n}", "q", "1", SHA) for n in (1, 2, 3, 4)]
-    records.write_jsonl(layout.items("sums"), apart)
+    record_files.write_jsonl(layout.items("sums"), apart)
     ((value, low, high, clusters, method),) = rows(warehouse.build(), asked)
     assert (value, clusters, method) == (0.5, None, "wilson 95 %")
     together = [replace(item, cluster="ab"[item.item_id > "i2"]) for item in apart]
-    records.write_jsonl(layout.items("sums"), together)
+    record_files.write_jsonl(layout.items("sums"), together)
     ((value, lower, higher, clusters, method),) = rows(warehouse.build(), asked)
     assert (value, clusters, method) == (0.5, 2, "wilson over 2 clusters 95 %")
     assert lower < low and high < higher
@@ -206,7 +218,7 @@ def test_what_the_reading_changes_is_the_gap_of_the_same_answers(study):
         for n, value in enumerate(values, 1)
     ]
     stored = [score(f"i{n}", 1.0, filter="stored", scorer="stored") for n in (1, 2)]
-    records.write_jsonl(layout.scores("sums", "m"), [*both, *stored])
+    record_files.write_jsonl(layout.scores("sums", "m"), [*both, *stored])
     found = rows(warehouse.build(), "select * from extraction_gap")
     assert found == [("own", "m", "sums", "naked", "direct", "number", 4, 75.0, 25.0, 50.0, 50.0, 25.0)]
 
@@ -221,7 +233,9 @@ def test_basis_is_what_each_entry_was_asked(con):
 
 
 def test_a_changed_score_changes_the_estimate(study):
-    records.write_jsonl(layout.scores("sums", "m"), [score("i1", 1.0), score("i2", 1.0), score("i3", None)])
+    record_files.write_jsonl(
+        layout.scores("sums", "m"), [score("i1", 1.0), score("i2", 1.0), score("i3", None)]
+    )
     assert rows(warehouse.build(), "select value from measurements where metric = 'exact_match'") == [(1.0,)]
 
 
@@ -265,7 +279,7 @@ def test_tables_without_any_record_still_have_their_columns(tmp_path, monkeypatc
 
 
 def test_a_doubled_model_is_noticed_as_doubled_rows(study):
-    records.write_json(layout.model_record("fine-tuned", "m"), Model("m", role="fine-tuned"))
+    record_files.write_json(layout.model_record("fine-tuned", "m"), Model("m", role="fine-tuned"))
     with pytest.raises(LemError, match="responses: 3 rows were read, 6 came out"):
         warehouse.build()
 
@@ -283,9 +297,9 @@ def test_losses_are_the_studys_own_in_the_order_of_a_plot(con):
         {"model": "t.s0", "split": "valid", "iteration": 2, "loss": 2.75},
     ]
     foreign = replace(Loss("t.s0", 2, "train", 9.0), source="theirs")
-    records.write_jsonl(layout.imported("theirs") / "logs/t-train/s0.jsonl", [foreign])
+    record_files.write_jsonl(layout.imported("theirs") / "logs/t-train/s0.jsonl", [foreign])
     of_the_base = [Loss("m", 0, "valid", 3.0, mode=mode, data="d") for mode in ("naked", "sandwich")]
-    records.write_jsonl(layout.distil_losses("lek"), of_the_base)
+    record_files.write_jsonl(layout.distil_losses("lek"), of_the_base)
     assert warehouse.losses(con) == warehouse.losses(warehouse.build()) == own
 
 
@@ -304,8 +318,10 @@ def test_a_field_that_a_file_leaves_out_has_its_default_and_an_entry_its_name(co
 
 
 def test_overview_is_in_the_data_mappings_shape(con):
-    records.write_jsonl(layout.responses("baseline", "m", "v", "naked"), [response("P1", "x", prompts="v")])
-    records.write_json(layout.log("m", "sums", "naked", "json"), replace(RUN, responses=4))
+    record_files.write_jsonl(
+        layout.responses("baseline", "m", "v", "naked"), [response("P1", "x", prompts="v")]
+    )
+    record_files.write_json(layout.log("m", "sums", "naked", "json"), replace(RUN, responses=4))
     assert warehouse.overview(warehouse.build())["speed"] == {"sums_m": 1.0}  # of benchmarks, not of v
     assert warehouse.overview(con) == {
         "sums": {"m": 50.0},
@@ -337,7 +353,7 @@ def test_nothing_is_written_when_a_finished_table_breaks_a_rule(study, lem, monk
 
 def test_samples_of_one_item_are_one_value(study):
     drawn = [score("i1", 1.0), score("i1", 0.0, sample=1), score("i2", 1.0), score("i2", 1.0, sample=1)]
-    records.write_jsonl(layout.scores("sums", "m"), drawn)
+    record_files.write_jsonl(layout.scores("sums", "m"), drawn)
     found = rows(warehouse.build(), "select n, value, method from measurements where metric = 'exact_match'")
     assert found == [(2, 0.75, "t 95 %")]
 
@@ -352,7 +368,7 @@ def test_a_lost_response_is_noticed(study):
 def test_one_judged_metric_over_two_benchmarks_is_two_rows(study):
     foreign = {"scorer": "judge", "filter": "stored", "source": "theirs"}
     other = [Score(R2, "lek", "toxic", "t1", "safety", 9.0, **foreign)]
-    records.write_jsonl(layout.imported("theirs") / "scores/toxic/lek.jsonl", other)
+    record_files.write_jsonl(layout.imported("theirs") / "scores/toxic/lek.jsonl", other)
     found = rows(
         warehouse.build(), "select benchmark, n from variant_detail where metric = 'safety' order by all"
     )
@@ -362,10 +378,10 @@ def test_one_judged_metric_over_two_benchmarks_is_two_rows(study):
 def test_a_foreign_content_fault_is_a_finding_not_a_stop(study, lem):
     lem("doctor", "--pin")
     half = Score(R2, "lek", "dna", "d0", "exact_match", 0.5, None, "judge", "stored", source="theirs")
-    records.write_jsonl(layout.imported("theirs") / "scores/dna/half.jsonl", [half])
+    record_files.write_jsonl(layout.imported("theirs") / "scores/dna/half.jsonl", [half])
     lem("check")
     lem("warehouse")
-    records.write_jsonl(layout.scores("sums", "m"), [score("i1", 0.5)])
+    record_files.write_jsonl(layout.scores("sums", "m"), [score("i1", 0.5)])
     assert "exact_match" in lem("warehouse", code=1).output
 
 
@@ -379,7 +395,7 @@ def test_a_torn_file_is_one_line_not_a_traceback(study, lem):
 def test_a_response_file_that_is_not_as_its_run_wrote_it_is_named(study, lem):
     lem("doctor", "--pin")
     answers, log = layout.answers("sums", "m"), layout.log("m", "sums", "naked", "json")
-    records.write_json(log, replace(RUN, responses_sha=records.file_sha(answers)))
+    record_files.write_json(log, replace(RUN, responses_sha=record_files.file_sha(answers)))
     lem("check")
     answers.write_text(answers.read_text().replace("four", "five"))
     assert f"{answers}: not as its run wrote it" in lem("check", code=1).output
@@ -396,7 +412,7 @@ def test_a_foreign_scale_of_a_known_name_stops_nothing(study):
     foreign = {"scorer": "judge", "filter": "stored", "source": "theirs"}
     other = [Score(R2, "lek", "toxic", f"t{n}", "safety", 80.0, **foreign) for n in (1, 2)]
     unscored = Score(R2, "lek", "toxic", "t3", "safety", None, "timed out", **foreign)
-    records.write_jsonl(layout.imported("theirs") / "scores/toxic/lek.jsonl", [*other, unscored])
+    record_files.write_jsonl(layout.imported("theirs") / "scores/toxic/lek.jsonl", [*other, unscored])
     con = warehouse.build()
     assert checks.check_tables(con, warehouse.DERIVED) == []
     found = rows(con, "select n, unscored, value, worst, best from measurements where benchmark = 'toxic'")

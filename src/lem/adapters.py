@@ -14,7 +14,7 @@ from typing import Any
 
 from lem.errors import LemError
 from lem.params_file import TUNE_TYPES
-from lem.records import file_sha, settings_sha
+from lem.record_files import file_sha, settings_sha
 
 WEIGHTS = "adapters.safetensors"
 CONFIG = "adapter_config.json"

@@ -25,11 +25,8 @@ from lem.adapters import adapter_sha
 from lem.errors import LemError
 from lem.journal import Journal
 from lem.prompts import Prompt, messages, render, split_reasoning, turn_end
-from lem.records import (
-    Response,
-    Run,
+from lem.record_files import (
     file_sha,
-    problem,
     read_json,
     read_jsonl,
     settings_sha,
@@ -38,6 +35,7 @@ from lem.records import (
     write_jsonl,
     write_whole,
 )
+from lem.records import Response, Run, problem
 from lem.run_log import Log, git_revision, progress
 
 

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lem import engine, layout, records, rule_sql, rules, scan
+from lem import engine, layout, record_files, records, rule_sql, rules, scan
 from lem.errors import LemError
-from lem.records import file_sha
+from lem.record_files import file_sha
 from lem.rule_sql import Rule, quoted
 from lem.scan import Broken, Loaded
 from lem.shapes import short
@@ -61,7 +61,7 @@ def command(as_json: bool) -> None:
     """
     engine.require("check")
     report, failures = check()
-    records.write_json(REPORT, report)
+    record_files.write_json(REPORT, report)
     click.echo(json.dumps(report, indent=2, ensure_ascii=False) if as_json else summary(report))
     if failures:
         raise LemError(told(failures))

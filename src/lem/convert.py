@@ -19,7 +19,13 @@ import click
 
 from lem import engine, layout, params, params_file
 from lem.errors import LemError
-from lem.records import Model, file_sha, sha256, write_json, write_whole
+from lem.record_files import (
+    file_sha,
+    sha256,
+    write_json,
+    write_whole,
+)
+from lem.records import Model
 from lem.sources import SAFE, Source, resolve
 
 Q_BITS, Q_GROUP_SIZES = (2, 3, 4, 5, 6, 8), (32, 64, 128)  # what MLX has kernels for

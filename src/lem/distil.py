@@ -30,7 +30,18 @@ from lem import (
 from lem.asking import Asking
 from lem.errors import LemError
 from lem.prompts import Kernel, messages
-from lem.records import SPLITS, Distilled, Loss, Response, read_jsonl, sha256, write_jsonl, write_whole
+from lem.record_files import (
+    read_jsonl,
+    sha256,
+    write_jsonl,
+    write_whole,
+)
+from lem.records import (
+    SPLITS,
+    Distilled,
+    Loss,
+    Response,
+)
 from lem.scoring import signs
 
 QUOTED = 8  # words in a row that stand in the kernel too: no accident any more

@@ -9,7 +9,7 @@ import click
 
 from lem import engine
 from lem.errors import LemError
-from lem.records import write_whole
+from lem.record_files import write_whole
 
 
 @click.command()

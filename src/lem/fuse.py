@@ -26,7 +26,7 @@ import click
 from lem import adapters, convert, layout, mlx_runtime, params, tensors, training_data
 from lem.errors import LemError
 from lem.prompts import render
-from lem.records import write_json
+from lem.record_files import write_json
 from lem.sources import Source
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from lem import engine, params, questions
 from lem.asking import Asking, draw_seed, sampling
 from lem.errors import LemError
 from lem.prompts import messages, render, split_reasoning
-from lem.records import MODES, sha256
+from lem.record_files import sha256
+from lem.records import MODES
 
 
 @click.command()

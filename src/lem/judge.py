@@ -29,7 +29,13 @@ from lem.judging.endpoint import Endpoint, Outcome
 from lem.judging.judgements import Ask, Judgement, as_row, fitting, judged, score_rows, to_ask
 from lem.judging.rubrics import Rubric
 from lem.judging.spec import JudgeSpec
-from lem.records import Response, Score, file_sha, read_jsonl, write_json, write_jsonl
+from lem.record_files import (
+    file_sha,
+    read_jsonl,
+    write_json,
+    write_jsonl,
+)
+from lem.records import Response, Score
 from lem.run_log import progress
 from lem.score import by_item
 

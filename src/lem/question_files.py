@@ -22,7 +22,7 @@ from typing import Any
 
 from lem.errors import LemError
 from lem.params_file import FILE
-from lem.records import file_sha
+from lem.record_files import file_sha
 
 HUB = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>[0-9a-f]{40})/(?P<file>[^\s]+)")
 

@@ -15,7 +15,8 @@ from lem import engine, layout, params, question_files
 from lem.errors import LemError
 from lem.params import BenchmarkSpec, PromptSpec
 from lem.prompts import Kernel, Prompt
-from lem.records import Item, read_jsonl, sha256, write_jsonl
+from lem.record_files import read_jsonl, sha256, write_jsonl
+from lem.records import Item
 
 KERNEL = Path("kernel/lek-1-kernel.txt")
 SIGNATURE = Path("kernel/signature.txt")

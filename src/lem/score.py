@@ -17,7 +17,8 @@ import click
 from lem import engine, layout, params, questions
 from lem.errors import LemError
 from lem.params_file import FILE
-from lem.records import Item, Response, Score, read_jsonl, write_json, write_jsonl
+from lem.record_files import read_jsonl, write_json, write_jsonl
+from lem.records import Item, Response, Score
 from lem.scoring import own_scorers
 
 

@@ -17,7 +17,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 from lem.errors import LemError
-from lem.records import file_sha
+from lem.record_files import file_sha
 
 JOINED = Path(".lem/gguf")
 """Where files joined from parts lie; what is there is used again when its hash is right."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lem import convert, mlx_runtime
 from lem.errors import LemError
-from lem.records import write_json
+from lem.record_files import write_json
 
 if TYPE_CHECKING:
     import numpy as np

@@ -36,7 +36,13 @@ from lem import (
 from lem.errors import LemError
 from lem.journal import Journal
 from lem.params import ModelSpec, Study
-from lem.records import Loss, Model, dumps, read_json, write_json, write_whole
+from lem.record_files import (
+    dumps,
+    read_json,
+    write_json,
+    write_whole,
+)
+from lem.records import Loss, Model
 
 HALF_DONE = Path(".lem/training")
 """Where an adapter grows until it is whole."""

@@ -20,7 +20,8 @@ from typing import Any
 from lem import mlx_runtime
 from lem.errors import LemError
 from lem.prompts import Message, render
-from lem.records import SPLITS, file_sha, settings_sha
+from lem.record_files import file_sha, settings_sha
+from lem.records import SPLITS
 
 ROLES = ("system", "user", "assistant")
 WORD = re.compile(r"\w+")

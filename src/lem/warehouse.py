@@ -19,7 +19,7 @@ import click
 
 from lem import derive, engine, layout, metrics, params, params_file, records
 from lem.errors import LemError
-from lem.records import write_json
+from lem.record_files import write_json
 from lem.scoring import sign_scores
 
 if TYPE_CHECKING:

@@ -30,7 +30,8 @@ from typing import NoReturn
 from lem import layout
 from lem.errors import LemError
 from lem.ingest.lines import LINE_LIMIT, Fault, Line, Row, printable, read_lines
-from lem.records import Item, Quarantined, settings_sha, write_jsonl, write_whole
+from lem.record_files import settings_sha, write_jsonl, write_whole
+from lem.records import Item, Quarantined
 
 Pair = tuple[str, str]  # benchmark, model
 Items = dict[str, dict[str, Item]]  # benchmark, item id

@@ -23,6 +23,7 @@ from lem.errors import LemError
 from lem.ingest.dump import Dump, Items, Kind, Pair, known, nameable, run_id
 from lem.ingest.lem_standard_scores import read_scores, score_entries
 from lem.ingest.lines import Fault, amount, first, fitting, stated
+from lem.record_files import sha256, write_json, write_jsonl
 from lem.records import (
     FINISH_REASONS,
     Item,
@@ -31,9 +32,6 @@ from lem.records import (
     Run,
     Score,
     fields,
-    sha256,
-    write_json,
-    write_jsonl,
 )
 from lem.scoring import numbers, scorers
 

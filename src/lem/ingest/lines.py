@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-from lem.records import R, dumps, problem, sha256
+from lem.record_files import dumps, sha256
+from lem.records import R, problem
 
 LINE_LIMIT = 20_000_000  # bytes; a longer line is quarantined unread
 TEXT_KEPT = 2_000  # characters of it that the quarantine keeps

@@ -26,7 +26,8 @@ from lem import layout
 from lem.errors import LemError
 from lem.ingest.dump import Dump, Kind
 from lem.ingest.lines import Fault
-from lem.records import OWN, Record, write_json, write_jsonl
+from lem.record_files import write_json, write_jsonl
+from lem.records import OWN, Record
 from lem.rules import KEYS, RECORDS
 from lem.scan import DOCUMENTS
 from lem.shapes import row_misfit

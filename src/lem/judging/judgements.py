@@ -18,7 +18,8 @@ from lem.judging.client import Conversation
 from lem.judging.endpoint import Endpoint, Outcome
 from lem.judging.rubrics import Rubric, Subject
 from lem.judging.spec import JudgeSpec
-from lem.records import Item, Response, Score, settings_sha
+from lem.record_files import settings_sha
+from lem.records import Item, Response, Score
 
 LONGEST = 20_000  # characters of an answer; a longer one is not cut in silence, it is not judged
 SHOWN = 500  # characters of a judge's reply that a score keeps

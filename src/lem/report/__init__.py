@@ -17,7 +17,8 @@ import click
 
 from lem import engine, layout
 from lem.errors import LemError
-from lem.records import OWN, write_whole
+from lem.record_files import write_whole
+from lem.records import OWN
 from lem.report import plots, sentences, tables
 from lem.report.words import Row, noted
 from lem.sandbox import connect

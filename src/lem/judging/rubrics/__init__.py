@@ -23,7 +23,7 @@ from typing import Any
 
 from lem.judging.rubrics.files import ANCHORS, HIGHEST, LOWEST, read_tree
 from lem.prompts import Message
-from lem.records import settings_sha, sha256
+from lem.record_files import settings_sha, sha256
 
 FOLDER = Path(__file__).parent
 REASON = "reason"

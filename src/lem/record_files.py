@@ -1,0 +1,115 @@
+"""Records in and out of files: JSON Lines and JSON, whole or not at all; and the hashes of both.
+
+rows = list(read_jsonl(Path("data/baseline/m/validation-naked.jsonl"), Response))
+write_jsonl(Path("data/scores/gsm8k/m.jsonl"), scores)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import os
+import typing
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonlines
+
+from lem.errors import LemError
+from lem.records import R, Record, problem
+
+
+def read_jsonl(path: Path, cls: type[R]) -> Iterator[R]:
+    """Yield the records of a JSONL file.
+
+    Raises LemError naming file, line and field of the first line that is not one.
+    """
+    try:
+        with path.open("rb") as lines, jsonlines.Reader(lines) as reader:
+            for number in itertools.count(1):
+                try:
+                    row = reader.read()
+                except EOFError:
+                    return
+                except jsonlines.InvalidLineError as err:
+                    raise LemError(f"{path}:{number}: not one line of JSON: {err}") from err
+                yield _record(path, number, row, cls)
+    except FileNotFoundError as err:
+        raise missing(path) from err
+
+
+def missing(path: Path) -> LemError:
+    """Return the error for an input that its stage has not written yet."""
+    return LemError(f"{path}: no such file; has the stage that writes it run? (dvc repro)")
+
+
+def _record(path: Path, number: int, row: object, cls: type[R]) -> R:
+    if wrong := problem(cls, row):
+        raise LemError(f"{path}:{number}: {cls.__name__}.{wrong[0]} {wrong[1]}")
+    return cls(**typing.cast(dict[str, Any], row))
+
+
+def read_json(path: Path, cls: type[R]) -> R:
+    """Return the one record of a JSON file (run records, model records)."""
+    try:
+        row = json.loads(path.read_bytes())
+    except FileNotFoundError as err:
+        raise missing(path) from err
+    except ValueError as err:  # bad JSON and bad UTF-8 alike
+        raise LemError(f"{path}: not a JSON file: {err}") from err
+    return _record(path, 1, row, cls)
+
+
+def dumps(record: Record) -> str:
+    """Return a record as one line of JSON, fields in the order of its class."""
+    few = [f.name for f in dataclasses.fields(record) if f.metadata.get("sparse")]
+    row = dataclasses.asdict(record)
+    row = {name: value for name, value in row.items() if value is not None or name not in few}
+    return json.dumps(row, ensure_ascii=False)
+
+
+def write_jsonl(path: Path, records: Iterable[Record]) -> int:
+    """Write a JSONL file whole or not at all; return the number of rows."""
+    rows = [dumps(r) for r in records]
+    write_whole(path, "".join(row + "\n" for row in rows))
+    return len(rows)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file (two spaces, UTF-8, final newline) whole or not at all."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = dataclasses.asdict(value)
+    write_whole(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write beside, fsync, rename: a reader sees the old file or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with aside.open("w", encoding="utf-8", newline="\n") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    aside.replace(path)
+
+
+def sha256(text: str | bytes) -> str:
+    """Return the hexadecimal sha256 of a text (as UTF-8) or of bytes."""
+    return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
+
+
+def file_sha(path: Path) -> str:
+    """Return the sha256 of a file's bytes, read in pieces; LemError where there is no such file."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as err:
+        raise missing(path) from err
+
+
+def settings_sha(settings: dict[str, Any]) -> str:
+    """Return the sha256 of settings, whatever the order of their keys."""
+    return sha256(json.dumps(settings, sort_keys=True, ensure_ascii=False))
