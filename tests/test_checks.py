@@ -126,6 +126,7 @@ def test_clean_records_pass_and_the_report_is_the_same_bytes_again():
         "items": (1, 2, "duckdb+gx"),
         "losses": (0, 0, "duckdb+gx"),
         "distilled": (0, 0, "duckdb+gx"),
+        **dict.fromkeys(layout.OF_IMPORTS, (0, 0, "duckdb+gx")),
     }
     assert "responses       2 files           6 rows" in result.output
     spoken = {(rule["table"], rule["rule"]): rule["rows"] for rule in report()["rules"]}
@@ -191,7 +192,7 @@ def test_a_line_that_is_no_record_is_named(fault, tmp_path):
     rewrite(RESPONSES, old, new, line=2)
     with duckdb.connect() as con:
         loaded = scan.load(con, "responses", [RESPONSES], tmp_path)
-        assert con.execute("select line from responses order by line").fetchall() == [(1,), (3,)]
+        assert con.execute("select at_line from responses order by at_line").fetchall() == [(1,), (3,)]
     [broken] = loaded.faults
     assert str(broken).startswith(f"{RESPONSES}:2: {message}")
     assert (broken.rule, broken.file, broken.line) == ("record", str(RESPONSES), 2)
@@ -341,7 +342,7 @@ def test_a_big_table_is_scanned_by_sql_and_great_expectations_sees_what_it_found
 def test_two_readers_that_differ_are_an_error_of_ours(monkeypatch, whole):
     monkeypatch.setattr(checks, "WHOLE", whole)
     real = rule_sql.sql_predicate
-    wrong = "line = 1"
+    wrong = "at_line = 1"
     lie = lambda rule: wrong if rule.kind == "in_set" else real(rule)  # noqa: E731
     monkeypatch.setattr(rule_sql, "sql_predicate", lie)
     with pytest.raises(
@@ -356,7 +357,7 @@ def test_a_line_of_50_megabytes_is_read():
     with duckdb.connect() as con:
         loaded = scan.load(con, "responses", layout.files("responses"), Path())
         assert (loaded.rows, loaded.faults) == (3, [])
-        assert con.sql("select line, length(response) from responses order by line").fetchall()[0] == (
+        assert con.sql("select at_line, length(response) from responses order by at_line").fetchall()[0] == (
             1,
             50_000_000,
         )
@@ -380,7 +381,7 @@ def test_what_is_loaded_is_what_our_reader_reads(tmp_path):
     read = list(record_files.read_jsonl(RESPONSES, Response))
     with duckdb.connect() as con:
         scan.load(con, "responses", [RESPONSES], tmp_path)
-        rows = con.sql("select * exclude (file) from responses order by line").fetchall()
+        rows = con.sql("select * exclude (at_file) from responses order by at_line").fetchall()
     names = list(records.fields(Response))
     assert rows == [(n, *(getattr(r, name) for name in names)) for n, r in enumerate(read, 1)]
 
@@ -428,7 +429,7 @@ def test_every_line_is_loaded_or_named_and_what_is_loaded_our_reader_reads(tmp_p
     path.write_bytes(b"\n".join(lines) + b"\n")
     with duckdb.connect() as con:
         loaded = scan.load(con, "responses", [path.relative_to(tmp_path)], tmp_path)
-        rows = dict(con.sql("select line, response from responses").fetchall())
+        rows = dict(con.sql("select at_line, response from responses").fetchall())
     assert sorted([*rows, *(fault.line for fault in loaded.faults)]) == [1, 2, 3, 4]
     for line, response in rows.items():
         (tmp_path / "one.jsonl").write_bytes(lines[line - 1] + b"\n")

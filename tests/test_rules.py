@@ -36,12 +36,12 @@ def named_by_sql(table: str, frame: pd.DataFrame) -> dict[str, set[int]]:
     types = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE"}
     typed = ", ".join(f'cast("{name}" as {types[kind]}) as "{name}"' for name, kind in columns(table).items())
     with duckdb.connect() as con:
-        con.register("frame", frame.assign(line=frame.index))
+        con.register("frame", frame.assign(at_line=frame.index))
         con.register("runs", pd.DataFrame(sorted(RUN_KEYS), columns=["source", "run_id"]))
-        con.execute(f"create table these as select line, {typed} from frame")
+        con.execute(f"create table these as select at_line, {typed} from frame")
         return {
             rule.name: {
-                row[0] for row in con.execute(rule_sql.offending_sql(rule, "these", ("line",))).fetchall()
+                row[0] for row in con.execute(rule_sql.offending_sql(rule, "these", ("at_line",))).fetchall()
             }
             for rule in rules.of(table)
         }

@@ -37,7 +37,7 @@ SHOWN = 20  # lines of a failure that a person reads
 LISTED = 1_000  # rows in each list of checks.json
 
 CONTENT = frozenset((rule.table, rule.name) for rule in rules.RULES if rule.scope == "content")
-PLACE = ("file", "line")
+PLACE = ("at_file", "at_line")
 Row = tuple[Any, ...]
 
 
@@ -87,8 +87,8 @@ def check() -> tuple[dict[str, Any], list[Broken]]:
 
 WRITTEN = """
 select
-    runs.file, runs.run_id, runs.responses_sha,
-    list(distinct responses.file order by responses.file) as files
+    runs.at_file, runs.run_id, runs.responses_sha,
+    list(distinct responses.at_file order by responses.at_file) as files
 from runs left join responses on responses.source = runs.source and responses.run_id = runs.run_id
 where runs.source = 'own' and runs.responses_sha is not null
 group by all order by all

@@ -20,6 +20,7 @@ from lem.errors import LemError
 FILE = Path("engine.yaml")
 
 RECIPES = {
+    "ingest": 1,
     "items": 1,
     "convert": 1,
     "distil": 1,
@@ -27,12 +28,15 @@ RECIPES = {
     "generate": 1,
     "score": 2,
     "judge": 1,
-    "check": 3,
-    "warehouse": 3,
-    "report": 2,
+    "check": 4,
+    "warehouse": 4,
+    "claims": 1,
+    "mapping": 1,
+    "report": 3,
 }
 
 SHAPED_BY: dict[str, tuple[str, ...]] = {
+    "ingest": (),
     "items": (),
     "convert": ("gguf", "mlx", "mlx-lm", "numpy", "safetensors", "tokenizers"),
     "distil": ("mkl", "mlx", "mlx-lm", "tokenizers", "transformers"),
@@ -42,6 +46,8 @@ SHAPED_BY: dict[str, tuple[str, ...]] = {
     "judge": ("openai",),
     "check": ("duckdb", "great-expectations"),
     "warehouse": ("duckdb", "krippendorff", "numpy", "scipy", "statsmodels"),
+    "claims": ("duckdb", "numpy", "scipy", "statsmodels"),
+    "mapping": ("duckdb",),
     "report": ("altair", "jinja2", "vl-convert-python"),
 }
 """The libraries that shape each stage's bytes; dvc.yaml lists the same ones (a test holds them together)."""

@@ -26,7 +26,13 @@ GLOBS = {
     "items": ("items/*.jsonl",),
     "losses": ("logs/*-train/*.jsonl", "distilled/*/losses.jsonl"),
     "distilled": ("distilled/*/answers.jsonl",),
+    "figures": ("figures/*.jsonl",),
+    "log_entries": ("logs/*.jsonl",),
+    "notes": ("notes.jsonl",),
+    "quarantined": ("quarantine.jsonl",),
 }
+OF_IMPORTS = ("figures", "log_entries", "notes", "quarantined")
+"""Tables that only imports have: what others state, and what was seen of their files."""
 
 
 def files(table: str, data: Path = DATA) -> list[Path]:
@@ -128,6 +134,16 @@ def items(benchmark: str) -> Path:
 def benchmark_file(benchmark: str, name: str) -> Path:
     """Return the benchmark result in the data mapping's own JSON shape."""
     return DATA / "benchmarks" / f"{benchmark}-{name}.json"
+
+
+def figures(document: str) -> Path:
+    """Return the figures that one document of an import states; `document` is a name for a file."""
+    return DATA / "figures" / f"{document}.jsonl"
+
+
+def log_entries(name: str) -> Path:
+    """Return what the log of a foreign run says of each answer."""
+    return DATA / "logs" / f"{name}.jsonl"
 
 
 def imported(source: str) -> Path:

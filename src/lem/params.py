@@ -20,6 +20,7 @@ from lem.declared import Comparison, parse
 from lem.errors import LemError
 from lem.judging.spec import JudgeSpec
 from lem.params_file import FILE, known, listed, mapping, read, section, tree
+from lem.params_imports import ImportSpec
 from lem.params_models import ModelSpec as ModelSpec
 from lem.params_models import Training as Training
 from lem.params_models import baselines, fine_tunes
@@ -118,6 +119,7 @@ class Study:
     models: Mapping[str, ModelSpec] = field(default_factory=dict)
     prompts: Mapping[str, PromptSpec] = field(default_factory=dict)
     benchmarks: Mapping[str, BenchmarkSpec] = field(default_factory=dict)
+    imports: Mapping[str, ImportSpec] = field(default_factory=dict)
     judge: JudgeSpec = field(default_factory=JudgeSpec)
     compare: tuple[Comparison, ...] = ()
 
@@ -149,6 +151,10 @@ class Study:
     def benchmark(self, name: str) -> BenchmarkSpec:
         """Return a benchmark's entry; LemError names the ones there are."""
         return _entry(self.benchmarks, name, "benchmark", "benchmarks")
+
+    def imported(self, name: str) -> ImportSpec:
+        """Return an import's entry; LemError names the ones there are."""
+        return _entry(self.imports, name, "import", "imports")
 
     def distilled(self, name: str) -> DistilSpec:
         """Return a distilled training set's entry; LemError names the ones there are."""
@@ -191,7 +197,7 @@ def load(file: Path | None = None) -> Study:
     bases = baselines(roles.get("baseline", {}))
     specs = [*bases, *fine_tunes(roles.get("fine-tuned", {}), bases, seeds, train)]
     prompts, benchmarks = (section(cls, name, content) for cls, name in SETS)
-    distil = section(DistilSpec, "distil", content)
+    distil, imports = section(DistilSpec, "distil", content), section(ImportSpec, "imports", content)
     declared = listed("compare", content, "str")
     study = Study(
         read(Defaults, "defaults", content.get("defaults") or {}),
@@ -202,6 +208,7 @@ def load(file: Path | None = None) -> Study:
         {spec.name: spec for spec in specs},
         prompts,
         benchmarks,
+        imports,
         read(JudgeSpec, "judge", content.get("judge") or {}),
         tuple(parse(text, f"{FILE}: compare[{i}]") for i, text in enumerate(declared)),
     )

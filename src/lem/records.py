@@ -28,6 +28,8 @@ MODES = ("naked", "system", "kernel-only", "sandwich")
 ROLES = ("baseline", "fine-tuned")
 FINISH_REASONS = ("stop", "length", "given")
 SPLITS = ("train", "valid")
+SEVERITIES = ("error", "warning", "info")
+"""error: a published number is wrong by it. warning: it may be. info: worth knowing."""
 SPARSE: dict[str, Any] = {"sparse": True}
 """Metadata of a field that few rows have: where it is null, a file leaves it out."""
 
@@ -204,6 +206,68 @@ class Distilled:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """A number that somebody states of many answers: a cell of a table, the header of a result file.
+
+    Key: (source, document, place, model, benchmark, metric, filter, regime).
+    """
+
+    source: str
+    document: str  # the file it stands in, named relative to the dump
+    place: str  # where in it: "results.arc_easy", "Leaderboard, row 3"
+    model: str  # as the document writes it
+    benchmark: str | None  # null for an aggregate over several
+    metric: str
+    value: float | None  # in its unit; null when it is stated as missing, `error` says how
+    unit: str = "as given"  # percent, rate, points, seconds, answers, ...
+    error: str | None = None
+    stderr: float | None = None
+    n: int | None = None  # answers it is of, as stated
+    limited: bool | None = None  # whether only the first so many items were asked
+    filter: str = "none"
+    regime: str = "direct"
+    higher_is_better: bool | None = None  # as stated
+    task_version: str | None = None
+    settings: str | None = field(default=None, metadata=SPARSE)  # JSON: seeds, hashes, arguments, as stated
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """What a run's log says of one answer. Key: (source, file, line)."""
+
+    source: str
+    file: str  # named relative to the dump
+    line: int  # its first one
+    model: str
+    prompts: str
+    mode: str
+    seed_id: str
+    place: int | None = None  # 3 of [3/40]
+    announced: int | None = None  # 40 of [3/40]
+    chars: int | None = None
+    seconds: float | None = None
+    preview: str | None = None  # how the answer begins, as the log shows it
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that an import saw and no record can hold: a fault of a file or of a run.
+
+    Key: (source, rule, file, line, model, prompts, item_id).
+    """
+
+    source: str
+    rule: str  # as in the table quality_findings
+    severity: str
+    file: str
+    line: int | None
+    detail: str
+    model: str | None = None
+    prompts: str | None = None
+    item_id: str | None = None
+
+
+@dataclass(frozen=True)
 class Quarantined:
     """A foreign row that could not be imported, whole, with the reason."""
 
@@ -214,8 +278,8 @@ class Quarantined:
     text: str
 
 
-Record = Model | Run | Response | Item | Score | Loss | Distilled | Quarantined
-R = TypeVar("R", Model, Run, Response, Item, Score, Loss, Distilled, Quarantined)
+Record = Model | Run | Response | Item | Score | Loss | Distilled | Figure | LogEntry | Note | Quarantined
+R = TypeVar("R", bound=Record)
 
 
 @functools.cache

@@ -20,11 +20,16 @@ from lem.records import (
     MODES,
     OWN,
     ROLES,
+    SEVERITIES,
     SPLITS,
     Distilled,
+    Figure,
     Item,
+    LogEntry,
     Loss,
     Model,
+    Note,
+    Quarantined,
     Response,
     Run,
     Score,
@@ -40,6 +45,10 @@ RECORDS = {
     "items": Item,
     "losses": Loss,
     "distilled": Distilled,
+    "figures": Figure,
+    "log_entries": LogEntry,
+    "notes": Note,
+    "quarantined": Quarantined,
 }
 """The tables that are records in files; all others are made by the warehouse."""
 
@@ -69,6 +78,13 @@ KEYS = {
     "items": ("source", "benchmark", "item_id"),
     "losses": ("source", "model", "data", "mode", "split", "iteration"),
     "distilled": ("source", "name", "seed_id", "sample"),
+    "figures": (
+        *("source", "document", "place", "model"),
+        *("benchmark", "metric", "filter", "regime"),
+    ),
+    "log_entries": ("source", "file", "line"),
+    "notes": ("source", "rule", "file", "line", "model", "prompts", "item_id"),
+    "quarantined": ("source", "file", "line", "reason", "text"),
     "measurements": (
         *("source", "model", "prompts", "benchmark", "mode"),
         *("metric", "regime", "filter", "scorer", "unit"),
@@ -105,6 +121,8 @@ KEYS = {
 
 def _unique() -> Iterator[Rule]:
     for table, key in KEYS.items():
+        if table == "quarantined":  # what was refused for being there twice is there twice
+            continue
         yield Rule(table, "key_unique", "unique", key, KEYED, "shape")
 
 
@@ -284,6 +302,21 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("distilled", "kept_at_most_all", "at_most", ("kept_chars", "chars"), "trimming adds nothing"),
     *_at_least(0, "distilled", "sample", "kept_chars"),
+    *_matching(TEXT, "an empty name names nothing", "figures", "document", "model", "metric", "unit"),
+    *_at_least(0, "figures", "stderr", "n"),
+    Rule(
+        *("figures", "value_or_error", "not_null", ("error",)),
+        why="a figure that is missing says how",
+        where=Where("value", "null"),
+    ),
+    *_at_least(0, "log_entries", "chars", "seconds"),
+    *_at_least(1, "log_entries", "line", "place", "announced"),
+    Rule(
+        *("notes", "severity_accepted", "in_set", ("severity",)),
+        why="one word from a short list, so that tables can be counted",
+        accepted=SEVERITIES,
+    ),
+    *_matching(TEXT, "what was refused says why", "quarantined", "reason"),
     *chain.from_iterable(_differences(table) for table in DIFFERENCES),
     *_refused("comparisons"),
     *_refused("scale_delta"),

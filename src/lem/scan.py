@@ -5,7 +5,7 @@ NaN or a doubled field for JSON; DuckDB loads the fitting ones, by explicit colu
 
     loaded = load(con, "scores", layout.files("scores"), scratch)
     loaded.faults                      # [Broken('scores', 'record', 'data/scores/...', 3, 'value', ...)]
-    con.sql("from scores")             # file, line and the fields of Score
+    con.sql("from scores")             # at_file, at_line and the fields of Score
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 DOCUMENTS = ("runs", "models")
 """Tables whose files hold one JSON object each; the others are JSON Lines."""
 
-MAY_BE_EMPTY = ("scores",)
-"""Tables of which a file may hold no row: a benchmark may have no scorer of its own."""
+MAY_BE_EMPTY = ("scores", "notes", "quarantined")
+"""Tables of which a file may hold no row: a benchmark may have no scorer of its own, an import no fault."""
 
 SQL_TYPES = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN"}
 RECORD = "record"
@@ -78,7 +78,7 @@ def load(con: duckdb.DuckDBPyConnection, table: str, files: Sequence[Path], scra
     Raises RuntimeError when rows got lost between the files and the table.
     """
     typed = ", ".join(f"{quoted(name)} {kind}" for name, kind in _types(table).items())
-    con.execute(f"create table {quoted(table)} (file VARCHAR, line BIGINT, {typed})")
+    con.execute(f"create table {quoted(table)} (at_file VARCHAR, at_line BIGINT, {typed})")
     fitting, faults = (_documents if table in DOCUMENTS else _lines)(con, table, files, scratch)
     rows: int = con.execute(f"select count(*) from {quoted(table)}").fetchall()[0][0]
     if rows != fitting:
@@ -135,10 +135,10 @@ def _insert(
 ) -> None:
     typed = ", ".join(f"{quoted(name)}: '{kind}'" for name, kind in _types(table).items())
     con.execute(
-        f"insert into {quoted(table)} select $file, line, {_filled(table)} from ("
-        f" select row_number() over () as line, * from read_json($path, columns = {{{typed}}},"
+        f"insert into {quoted(table)} select $file, at_line, {_filled(table)} from ("
+        f" select row_number() over () as at_line, * from read_json($path, columns = {{{typed}}},"
         " format = 'newline_delimited', compression = 'none', hive_partitioning = false,"
-        " maximum_object_size = $size)) where line not in (select unnest($bad::BIGINT[]))",
+        " maximum_object_size = $size)) where at_line not in (select unnest($bad::BIGINT[]))",
         {
             "file": file,
             "path": re.sub(r"([*?\[])", r"[\1]", str(path)),  # a name, not a pattern

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lem import derive, engine, layout, metrics, params, params_file, records
+from lem import derive, engine, layout, metrics, params, params_file, records, rules
 from lem.errors import LemError
 from lem.record_files import write_json
 from lem.scoring import sign_scores
@@ -25,15 +25,7 @@ from lem.scoring import sign_scores
 if TYPE_CHECKING:
     import duckdb
 
-RAW: dict[str, type] = {
-    "responses": records.Response,
-    "scores": records.Score,
-    "runs": records.Run,
-    "models": records.Model,
-    "items": records.Item,
-    "losses": records.Loss,
-    "distilled": records.Distilled,
-}
+RAW: dict[str, type] = rules.RECORDS
 TYPES = {str: "varchar", int: "bigint", float: "double", bool: "boolean"}
 DERIVED = (
     "declared",

@@ -5,77 +5,120 @@ layout beside it, and what cannot be one goes to `quarantine.jsonl` with the
 reason. Rows in = rows imported + rows quarantined, for every file.
 
     lem ingest lem-standard ~/benchmarks/standard --as lem-1b
-    lem ingest study ../study-1b --as study-1b
+    lem ingest auto ~/downloads/their-results
+    lem ingest --import their-study      # an entry of `imports` in params.yaml: the stage
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from lem import layout
+from lem import engine, layout, params
 from lem.errors import LemError
-from lem.ingest import lem_standard, study
-from lem.ingest.dump import Dump, Kind, Survey, Tally, beside, copy_raw, survey, swap
+from lem.ingest import kinds
+from lem.ingest.dump import Dump, Kind, Survey, Tally, beside, copy_raw, suited, survey, swap
 from lem.ingest.lines import read_lines
+from lem.params_imports import ImportSpec
 from lem.records import OWN
-
-KINDS: dict[str, Kind] = {"lem-standard": lem_standard.KIND, "study": study.KIND}
-"""Every kind of dump by its name on the command line; a new kind is one more module here."""
 
 NAMED_FILES = 20  # of those not read; the others are counted
 
 
 @click.command("ingest")
-@click.argument("kind", type=click.Choice(list(KINDS)))
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("kind", required=False, type=click.Choice([*kinds.KINDS, kinds.AUTO]))
+@click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--as", "name", metavar="NAME", help="Source name of the records; the kind's name by default.")
+@click.option("--import", "entry", metavar="NAME", help="An entry of `imports` in params.yaml, and no more.")
+@click.option("--map", "fields", metavar="OURS=THEIRS,...", help="jsonl: which of their fields is which.")
+@click.option("--model", help="jsonl: the model that answered, where no field says so.")
+@click.option("--benchmark", help="jsonl: the name of the prompts or questions; their file's by default.")
+@click.option("--score", metavar="NAME", multiple=True, help="jsonl: a scorer, as in params.yaml.")
 @click.option(
     "--fine-tuned",
     metavar="NAME",
     multiple=True,
-    help="A variant that is fine-tuned; given once or more, all others are baselines.",
+    help="A model that is fine-tuned; given once or more, all others are baselines.",
 )
-def command(kind: str, path: Path, name: str | None, fine_tuned: tuple[str, ...]) -> None:
-    """Import the dump in folder PATH, of a known KIND, to data/imported/NAME.
+def command(kind: str | None, path: Path | None, name: str | None, entry: str | None, **more: Any) -> None:  # noqa: ANN401
+    """Import the results in PATH, a folder or a file, of a known KIND, to data/imported/NAME.
 
     Links in it are never followed. Running it again changes nothing.
 
     \b
     Kinds:
-        lem-standard  a dump of LEM's standard benchmarks: questions, answers, stored scores
-        study         another checkout of this layout: its own records, NAME as their source
+        lem-validation  LEM's flat validation dump: JSONL, run logs, benchmark JSON
+        lem-standard    question sets, answers, any scores file {scores: {benchmark: {variant: ...}}}
+        lm-eval         results and samples of lm-evaluation-harness 0.4
+        lm-harmony      scores {train_before_test, direct_eval}, or the leaderboard in Markdown
+        jsonl           anybody's answers, with --map
+        figures         published figures as CSV
+        study           another checkout of this layout: its own records, NAME as their source
+        auto            whichever of these it looks like
 
     \b
     Example:
         lem ingest lem-standard ~/benchmarks/standard --as lem-1b
-        lem ingest study ../study-1b --as study-1b
+        lem ingest auto ~/downloads/their-results
+        lem ingest jsonl out.jsonl --map prompt=question,response=output --model their-7b
+        lem ingest --import their-study
     """
-    source = layout.confined(kind if name is None else name, "--as")
-    if source == OWN:
+    stated = [word for word in (kind, path, name, *more.values()) if word]
+    if entry is not None:
+        if stated:
+            raise LemError("--import stands alone: params.yaml says the rest")
+        engine.require("ingest")
+        spec = params.load().imported(entry)
+    elif kind is None or path is None:
+        raise LemError("expected KIND and PATH, or --import NAME; see: lem ingest --help")
+    else:
+        spec = by_hand(kind, path, name, **more)
+    if layout.confined(spec.name, "--as") == OWN:
         raise LemError(f"--as {OWN}: that is the source of this study's own records; take another name")
+    bring(spec)
+
+
+def by_hand(kind: str, path: Path, name: str | None, **more: Any) -> ImportSpec:  # noqa: ANN401
+    """Return an import as the command line states it."""
+    fields = dict(_pair(pair) for pair in (more["fields"] or "").split(",") if pair)
+    kind = kinds.kind_of(path, fields) if kind == kinds.AUTO else kind
+    score, fine_tuned = tuple(more["score"]), tuple(more["fine_tuned"])
+    about = more["model"], more["benchmark"]
+    return ImportSpec(kind if name is None else name, kind, str(path), fine_tuned, fields, *about, score)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    ours, equals, theirs = text.partition("=")
+    if not (ours and equals and theirs):
+        raise LemError(f"--map: expected OURS=THEIRS,..., as in prompt=question, found {text!r:.80}")
+    return ours.strip(), theirs.strip()
+
+
+def bring(spec: ImportSpec) -> None:
+    """Import what an entry names, and print what became of its rows."""
+    path = Path(spec.path)
     try:
-        found, tallies, changed = ingest(KINDS[kind], path, source, frozenset(fine_tuned))
+        found, tallies, changed = ingest(kinds.named(spec), path, spec)
     except OSError as err:
         raise LemError(f"{err.filename or path}: {err.strerror or err}") from err
     click.echo(table(tallies))
     for line in [*left_out(path, found), *not_read(found)]:
         click.echo(line)
-    click.echo(f"{layout.imported(source)}: {'written' if changed else 'unchanged'}")
+    click.echo(f"{layout.imported(spec.name)}: {spec.kind}, {'written' if changed else 'unchanged'}")
 
 
-def ingest(
-    kind: Kind, path: Path, source: str, fine_tuned: frozenset[str]
-) -> tuple[Survey, list[Tally], bool]:
-    """Return what was found, the row counts a file, and whether data/imported/<source> changed."""
+def ingest(kind: Kind, path: Path, spec: ImportSpec) -> tuple[Survey, list[Tally], bool]:
+    """Return what was found, the row counts a file, and whether data/imported/<name> changed."""
+    suited(kind, spec)
     kind.admits(path)
     found = survey(path, kind)
-    target = layout.imported(source)
+    target = layout.imported(spec.name)
     with beside(target) as root:
-        dump = Dump(source, root, found.read)
-        dump.hashes = copy_raw(path, root, [*found.read, *found.kept])
-        kind.convert(dump, fine_tuned)
+        dump = Dump(spec.name, root, found.read)
+        dump.hashes = copy_raw(path if path.is_dir() else path.parent, root, [*found.read, *found.kept])
+        kind.convert(dump, spec)
         if not any(tally.rows for tally in dump.tallies.values()):
             raise LemError(f"{path}: not one row in {len(found.read)} files; expected {kind.expects}")
         for file in found.refused:

@@ -30,8 +30,9 @@ from typing import NoReturn
 from lem import layout
 from lem.errors import LemError
 from lem.ingest.lines import LINE_LIMIT, Fault, Line, Row, printable, read_lines
+from lem.params_imports import SETTINGS, ImportSpec
 from lem.record_files import settings_sha, write_jsonl, write_whole
-from lem.records import Item, Quarantined
+from lem.records import Item, Note, Quarantined
 
 Pair = tuple[str, str]  # benchmark, model
 Items = dict[str, dict[str, Item]]  # benchmark, item id
@@ -57,6 +58,7 @@ class Dump:
     files: Sequence[str]  # what the kind reads, copied to root/raw
     tallies: dict[str, Tally] = field(default_factory=dict)
     quarantined: list[Quarantined] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     hashes: dict[str, str] = field(default_factory=dict)  # sha256 of every raw copy
 
     def tally(self, kind: str, file: str) -> Tally:
@@ -95,6 +97,23 @@ class Dump:
         shown = [printable(part) for part in (file, reason, text)]
         self.quarantined.append(Quarantined(self.source, shown[0], number, shown[1], shown[2]))
 
+    def note(
+        self,
+        rule: str,
+        severity: str,
+        file: str,
+        line: int | None,
+        detail: str,
+        model: str | None = None,
+        prompts: str | None = None,
+        item_id: str | None = None,
+    ) -> None:
+        """Keep what no record can hold; said twice it is kept once."""
+        shown = printable(file), line, printable(detail)
+        note = Note(self.source, rule, severity, *shown, model, prompts, item_id)
+        if note not in self.notes:
+            self.notes.append(note)
+
     def place(self, path: Path) -> Path:
         """Return where a path of our own layout lies in this import.
 
@@ -117,6 +136,8 @@ class Dump:
             if tally.rows != tally.imported + tally.quarantined:
                 raise AssertionError(f"rows in are not rows out: {tally}")
         write_jsonl(self.root / "quarantine.jsonl", self.quarantined)
+        if self.notes:
+            write_jsonl(self.root / "notes.jsonl", self.notes)
         kept = {file: sha for file, sha in self.hashes.items() if keeps(file)}
         write_whole(self.root / "raw.sha256", "".join(f"{sha}  raw/{file}\n" for file, sha in kept.items()))
         if dropped := {file: sha for file, sha in self.hashes.items() if file not in kept}:
@@ -128,10 +149,12 @@ class Dump:
 
 
 def nameable(name: str) -> str:
-    """Return a model's name when it can be a file name of ours; raises Fault."""
-    if not layout.NAME.fullmatch(name):
+    """Return a model's name as a file name of ours: org/name becomes org__name; raises Fault for others."""
+    parts = name.split("/") if isinstance(name, str) else []
+    joined = "__".join(parts)
+    if not (0 < len(parts) <= 2 and all(map(layout.NAME.fullmatch, [*parts, joined]))):
         raise Fault(f"model {name!r:.80} cannot be a file name of ours")
-    return name
+    return joined
 
 
 def known(item_id: str, benchmark: str, items: Items) -> None:
@@ -152,7 +175,11 @@ class Kind:
     expects: str  # what a person is told when there is nothing of it
     reads: Callable[[str], bool]  # whether the rows of a file become records
     keeps: Callable[[str], bool]  # whether raw/ keeps a copy of a file, be it read or not
-    convert: Callable[[Dump, frozenset[str]], None]  # writes the records below `dump.root`
+    convert: Callable[[Dump, ImportSpec], None]  # writes the records below `dump.root`
+    takes: tuple[str, ...] = ()  # settings of params_imports.SETTINGS that mean something to it
+    knows: Callable[[Path, Sequence[str]], bool] = lambda path, files: (
+        False
+    )  # for `auto`: is it of this kind?
     enters: Callable[[str], bool] = lambda folder: True  # whether the survey looks into a folder
     leaves: Callable[[str], str] = lambda file: ""  # the folder that a file is counted in, not imported
     admits: Callable[[Path], None] = lambda folder: None  # raises LemError for a dump of no use
@@ -169,13 +196,24 @@ class Survey:
     refused: list[str] = field(default_factory=list)  # links, pipes, sockets, devices
 
 
-def survey(folder: Path, kind: Kind) -> Survey:
-    """Return what lies below a folder without following any link.
+def suited(kind: Kind, spec: ImportSpec) -> None:
+    """Raise LemError for a setting that the kind has no use for."""
+    for name in SETTINGS:
+        if getattr(spec, name) and name not in kind.takes:
+            takes = ", ".join(kind.takes) or "none"
+            raise LemError(f"import {spec.name}: {spec.kind} takes no {name}; settings it takes: {takes}")
 
-    Raises LemError when it is no folder, cannot be read or holds no file of the kind.
+
+def survey(path: Path, kind: Kind) -> Survey:
+    """Return what lies below a folder, or the one file that a path names; no link in it is followed.
+
+    Raises LemError when there is nothing, it cannot be read or holds no file of the kind.
     """
+    if path.is_file():
+        return _alone(path, kind)
+    folder = path
     if not folder.is_dir():
-        raise LemError(f"{folder}: not a folder; expected one with {kind.expects}")
+        raise LemError(f"{path}: no such file or folder; expected {kind.expects}")
     found = Survey()
     for file, regular in sorted(_files(folder, kind)):
         if not regular:
@@ -193,6 +231,13 @@ def survey(folder: Path, kind: Kind) -> Survey:
         links = "; links in it are not followed" if found.refused else ""
         raise LemError(f"{folder}: nothing of this kind in it; expected {kind.expects}{links}")
     return found
+
+
+def _alone(path: Path, kind: Kind) -> Survey:
+    if path.is_symlink() or not kind.reads(path.name):
+        why = "a link, which is not followed" if path.is_symlink() else "nothing of this kind"
+        raise LemError(f"{path}: {why}; expected {kind.expects}")
+    return Survey(read=[path.name])
 
 
 def _files(folder: Path, kind: Kind) -> Iterator[tuple[str, bool]]:

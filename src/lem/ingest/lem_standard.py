@@ -23,6 +23,7 @@ from lem.errors import LemError
 from lem.ingest.dump import Dump, Items, Kind, Pair, known, nameable, run_id
 from lem.ingest.lem_standard_scores import read_scores, score_entries
 from lem.ingest.lines import Fault, amount, first, fitting, stated
+from lem.params_imports import ImportSpec
 from lem.record_files import sha256, write_json, write_jsonl
 from lem.records import (
     FINISH_REASONS,
@@ -58,8 +59,9 @@ def role(variant: str, fine_tuned: Container[str]) -> str:
     return "fine-tuned" if (variant in fine_tuned if fine_tuned else by_name) else "baseline"
 
 
-def convert(dump: Dump, fine_tuned: frozenset[str]) -> None:
+def convert(dump: Dump, spec: ImportSpec) -> None:
     """Write the dump's items, answers, runs, models and scores below `dump.root`."""
+    fine_tuned = frozenset(spec.fine_tuned)
     items = read_items(dump)
     scored = [entry for file, _ in _matching(dump, SCORES) for entry in score_entries(dump, file)]
     answers = read_answers(dump, items, {*items, *(entry.keys[0] for entry in scored if entry.keys)})
@@ -214,4 +216,5 @@ KIND = Kind(
     reads=reads,
     keeps=reads,
     convert=convert,
+    takes=("fine_tuned",),
 )

@@ -26,6 +26,7 @@ from lem import layout
 from lem.errors import LemError
 from lem.ingest.dump import Dump, Kind
 from lem.ingest.lines import Fault
+from lem.params_imports import ImportSpec
 from lem.record_files import write_json, write_jsonl
 from lem.records import OWN, Record
 from lem.rules import KEYS, RECORDS
@@ -33,7 +34,11 @@ from lem.scan import DOCUMENTS
 from lem.shapes import row_misfit
 
 SETTINGS = ("params.yaml", "engine.yaml", "dvc.yaml", "dvc.lock")
-GLOBS = {table: [f"{layout.DATA}/{glob}" for glob in globs] for table, globs in layout.GLOBS.items()}
+GLOBS = {
+    table: [f"{layout.DATA}/{glob}" for glob in globs]
+    for table, globs in layout.GLOBS.items()
+    if table not in layout.OF_IMPORTS
+}
 IMPORTED = f"{layout.DATA}/imported"
 PLACES = [glob for globs in GLOBS.values() for glob in globs]
 FOLDERS = {IMPORTED, *(str(folder) for glob in PLACES for folder in PurePosixPath(glob).parents[:-1])}
@@ -90,10 +95,8 @@ def admits(folder: Path) -> None:
             raise LemError(f"{folder}: that is this study itself; expected the root of another one")
 
 
-def convert(dump: Dump, fine_tuned: frozenset[str]) -> None:
+def convert(dump: Dump, spec: ImportSpec) -> None:
     """Write each file's records below `dump.root`, at the path they have in the study."""
-    if fine_tuned:
-        raise LemError("--fine-tuned: a study's own records say which models are; leave it away")
     taken: dict[str, set[tuple[Any, ...]]] = {}
     for file in dump.files:
         table = str(table_of(file))
