@@ -85,6 +85,8 @@ models:
     micro-lek: {tune: micro, data: data/training/lek}
     micro-lek-composure: {tune: micro-lek, data: seeds/training/composure}
 judge: {rubrics: {}}
+imports:
+  published: {kind: figures, path: seeds/published}
 compare:
   - micro-lek > micro on sums
   - micro-lek >= micro - 20 on sums
@@ -98,6 +100,25 @@ prompts:
     modes: [naked, system, kernel-only, sandwich]
 benchmarks:
   sums: {file: seeds/benchmarks/sums.jsonl, prompt: question, answer: answer, cluster: cluster, score: number}
+"""
+
+
+PAPER = """\
+document,place,model,benchmark,metric,value,unit
+paper.md,Table 1 row 1,micro,sums,exact_match,0.0,percent
+"""
+CLAIMS = """\
+- id: hopeless
+  claim: The micro model cannot add.
+  document: paper.md
+  place: Table 1
+  source: own
+  expected: 0
+  tolerance: 0.05
+  unit: percent
+  sql: >
+    select value, low, high, n from variant_detail
+    where source = 'own' and model = 'micro' and benchmark = 'sums' and filter = 'flexible'
 """
 
 
@@ -254,6 +275,9 @@ def study(folder: Path) -> Path:
         for n in range(1, 11)
     ]
     (folder / "seeds/benchmarks/sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in sums))
+    (folder / "seeds/published").mkdir()
+    (folder / "seeds/published/paper.csv").write_text(PAPER)
+    (folder / "seeds/published/claims.yaml").write_text(CLAIMS)
     with contextlib.chdir(folder):
         doctor.write_pin()
     return folder

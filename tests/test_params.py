@@ -1,5 +1,6 @@
 """params.yaml: the repository's own loads, and whatever is not meant is named, not ignored."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from lem.prompts import Shot
 from lem.records import MODES
 
 ROOT = Path(__file__).parents[1]
-SECTIONS = "defaults, memory, seeds, train, distil, models, prompts, benchmarks, judge, compare"
+SECTIONS = "defaults, memory, seeds, train, distil, models, prompts, benchmarks, imports, judge, compare"
 DISTIL = "models: {baseline: {m: {from: x}}}\ndistil: {d: {model: %s, files: [f]"
 
 
@@ -487,3 +488,33 @@ def test_a_benchmark_may_be_called_like_a_setting(load, name):
 )
 def test_a_judge_that_cannot_be_asked_is_named(refused, judge, says):
     assert refused(f"{JUDGED}judge: {{{judge}}}").startswith(f"params.yaml: {says}")
+
+
+def test_an_import_is_an_entry_with_what_its_files_do_not_say(load):
+    entry = "{kind: jsonl, path: vendor/x, map: {prompt: question}, model: m, fine_tuned: [a], score: number}"
+    spec = load(f"imports: {{theirs: {entry}}}").imported("theirs")
+    assert (spec.name, spec.kind, spec.path, spec.model) == ("theirs", "jsonl", "vendor/x", "m")
+    assert (dict(spec.map), spec.fine_tuned, spec.score) == ({"prompt": "question"}, ("a",), ("number",))
+    assert load("imports: {}").imports == {}
+    with pytest.raises(LemError, match="no import named 'thers' under imports; did you mean theirs"):
+        load(f"imports: {{theirs: {entry}}}").imported("thers")
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ("{path: x}", "imports.t: 'kind' is missing"),
+        ("{kind: jsonl}", "imports.t: 'path' is missing"),
+        ("{kind: jsonl, path: x, mpa: {}}", "imports.t: unknown 'mpa'; known are kind, path, fine_tuned"),
+        ("{kind: jsonl, path: 7}", "imports.t.path: expected str, found 7"),
+        ("{kind: jsonl, path: x, map: [a]}", "imports.t.map: expected 'name: value' entries"),
+    ],
+)
+def test_an_import_that_cannot_be_is_named(load, entry, says):
+    with pytest.raises(LemError, match=re.escape(says)):
+        load(f"imports: {{t: {entry}}}")
+
+
+def test_an_import_is_no_path(load):
+    with pytest.raises(LemError, match="a name is 1-80 of"):
+        load("imports: {../../x: {kind: jsonl, path: x}}")

@@ -54,8 +54,8 @@ def test_engine_parameters_are_the_ones_the_stage_requires(stage):
     recipe = RECIPE_OF.get(stage, stage)
     (listed,) = [p["engine.yaml"] for p in STAGES[stage]["params"] if isinstance(p, dict)]
     expected = [f"libraries.{name}" for name in engine.SHAPED_BY[recipe]] + [f"recipes.{recipe}"]
-    if stage == "distil":
-        expected.append("recipes.generate")  # its answers come the same way
+    if also := {"distil": "generate", "ingest": "score"}.get(stage):
+        expected.append(f"recipes.{also}")  # what it does besides is done the same way
     assert sorted(listed) == sorted(expected)
 
 
@@ -65,6 +65,7 @@ def test_engine_yaml_knows_every_recipe(root):
 
 SECTIONS = {
     "convert": ["models.baseline.${item.model}"],
+    "ingest": ["imports.${key}"],
     "items": ["benchmarks.${key}"],
     "distil": ["defaults", "memory", "distil.${key}", "models.baseline.${item.model}"],
     "train": ["memory", "seeds", "train", "models.fine-tuned.${key}"],
@@ -79,6 +80,8 @@ SECTIONS = {
     "judge-tuned": ["judge", "models.fine-tuned.${item.model}", "benchmarks.${item.benchmark}"],
     "check": [],
     "warehouse": ["compare"],
+    "claims": [],
+    "mapping": [],
     "report": [],
 }
 TUNED = "micro-lek.s0"
@@ -116,6 +119,7 @@ def test_listed_sections(stage):
 
 CALLS = {
     "convert": ["--model", "micro"],
+    "ingest": ["--import", "published"],
     "items": ["--benchmark", "sums"],
     "distil": ["--set", "lek"],
     "train": ["--model", "micro-lek"],
@@ -130,6 +134,8 @@ CALLS = {
     "judge-tuned": ["--model", TUNED, "--benchmark", "sums"],
     "check": [],
     "warehouse": [],
+    "claims": [],
+    "mapping": [],
     "report": [],
 }
 GUARDS = {"train": {"models.baseline.micro", "prompts.validation", "prompts.format", "benchmarks.sums"}}
@@ -161,6 +167,7 @@ NAMED = {
     "benchmarks.${item.benchmark}": "benchmarks.sums",
     "benchmarks.${key}": "benchmarks.sums",
     "distil.${key}": "distil.lek",
+    "imports.${key}": "imports.published",
 }
 
 
@@ -174,6 +181,7 @@ def watch(study, seen):
         models=Models(study.models, seen, ""),
         prompts=Recorder(study.prompts, seen, "prompts"),
         benchmarks=Recorder(study.benchmarks, seen, "benchmarks"),
+        imports=Recorder(study.imports, seen, "imports"),
     )
 
 
@@ -195,6 +203,7 @@ def test_outs_do_not_overlap(root):
         for role in ("baseline", "fine-tuned")
     }
     keys = {"items": study.benchmarks, "distil": study.distil, "train": entries["fine-tuned"]}
+    keys["ingest"] = study.imports
     outs = []
     for name, stage in STAGES.items():
         names = {

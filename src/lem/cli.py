@@ -21,6 +21,8 @@ COMMANDS = {
     "ingest": ("lem.ingest", "Bring somebody else's results into the same records."),
     "check": ("lem.checks", "Hold every record against the rules; name file, line and field."),
     "warehouse": ("lem.warehouse", "Build the tables: records, SQL, Parquet."),
+    "claims": ("lem.claims", "Hold published claims against the rows; one computed verdict each."),
+    "mapping": ("lem.mapping", "Write reports/DATA_MAPPING.md: what lies in data/, and its shapes."),
     "report": ("lem.report", "Write reports/report.md and its plots from the tables."),
     "compare": ("lem.compare", "Two models on the same items: paired difference, interval, verdict."),
     "sql": ("lem.sql_command", "Ask the tables a question in SQL."),
