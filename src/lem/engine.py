@@ -47,7 +47,7 @@ SHAPED_BY: dict[str, tuple[str, ...]] = {
     "check": ("duckdb", "great-expectations"),
     "warehouse": ("duckdb", "krippendorff", "numpy", "scipy", "statsmodels"),
     "claims": ("duckdb", "numpy", "scipy", "statsmodels"),
-    "mapping": ("duckdb",),
+    "mapping": ("duckdb", "jinja2"),
     "report": ("altair", "jinja2", "vl-convert-python"),
 }
 """The libraries that shape each stage's bytes; dvc.yaml lists the same ones (a test holds them together)."""
