@@ -330,10 +330,183 @@ def test_an_oversized_line_is_shortened_with_a_note(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", ["results/do_not_base.jsonl", "x_scores.json"])
-def test_without_its_question_set_every_row_is_quarantined(tmp_path: Path, kept: str) -> None:
+def test_without_its_question_set_item_ids_are_taken_as_they_stand(tmp_path: Path, kept: str) -> None:
     folder = write(tmp_path / "part", {kept: tiny()[kept]})
     rows, imported, quarantined = rows_of(ingest(folder).output)[kept]
-    assert imported == 0 and rows == quarantined == len(quarantine()) > 0
+    assert rows == imported == {"x_scores.json": 7}.get(kept, 3) and not quarantined
+    assert not (OUT / "items").exists() and not quarantine()
+    assert (OUT / "scores").exists() is (kept == "x_scores.json")  # nothing to read a number against
+
+
+@pytest.mark.parametrize("kept", ["results/do_not_base.jsonl", "x_scores.json"])
+def test_a_question_set_without_a_sound_question_refuses_every_id(tmp_path: Path, kept: str) -> None:
+    folder = write(tmp_path / "part", {kept: tiny()[kept], "do_not.jsonl": b"torn\n", "numbers.jsonl": b""})
+    rows, imported, quarantined = rows_of(ingest(folder).output)[kept]
+    assert imported == 0 and rows == quarantined > 0
+
+
+def test_scores_alone_are_a_dump_whatever_their_name(tmp_path: Path) -> None:
+    folder = write(tmp_path / "part", {"Everything (2).json": tiny()["x_scores.json"]})
+    assert rows_of(ingest(folder, "--as", "lem-standard").output.replace(" (2)", "(2)")) == {
+        "Everything(2).json": (7, 7, 0)
+    }
+    (tmp_path / "study/data").rename(tmp_path / "study/before")
+    assert ingest(folder / "Everything (2).json").exit_code == 0
+    assert tree(OUT) == tree(Path("before/imported/lem-standard"))
+
+
+@pytest.mark.parametrize("text", [b'{"name": "other", "version": 1}', b"[]", b"5", b'{"results": {}}'])
+def test_a_json_of_another_kind_has_no_rows(folder: Path, text: bytes) -> None:
+    write(folder, {"package.json": text})
+    assert rows_of(ingest(folder).output)["package.json"] == (0, 0, 0)
+    assert (OUT / "raw/package.json").read_bytes() == text
+
+
+@pytest.mark.parametrize("text", [b'{"scores": {"do_not"', b'{"scores": 5}', b"\xff", b""])
+def test_what_may_have_been_scores_is_quarantined_whatever_its_name(folder: Path, text: bytes) -> None:
+    write(folder, {"all.json": text})
+    assert rows_of(ingest(folder).output)["all.json"] == (1, 0, 1)
+
+
+def test_any_variant_and_benchmark_names(folder: Path) -> None:
+    odd = {"org/A.b-7B": {"Q1": {"safety": 2}}, "a/b/c": {"Q1": {"safety": 3}}, "..": {"Q1": {"safety": 4}}}
+    new = {"My-Bench": {"x": {"1": {"correct": True}, "": {"correct": True}, " ": {"correct": True}}}}
+    text = json.dumps({"scores": {"do_not": odd, **new, "a/b": {"x": {"1": {"correct": True}}}}})
+    write(folder, {"more.json": text.encode()})
+    assert rows_of(ingest(folder).output)["more.json"] == (7, 2, 5)
+    assert [s.value for s in scores("do_not", "org__A.b-7B")] == [2.0]
+    assert read_json(OUT / "baseline/org__A.b-7B/model.json", Model).name == "org__A.b-7B"
+    assert [s.item_id for s in scores("My-Bench", "x")] == ["1"]
+    reasons = {row.reason for row in quarantine()}
+    assert "no item id" in reasons and "benchmark 'a/b' cannot be a file name of ours" in reasons
+
+
+def test_two_spellings_of_one_model_do_not_score_an_item_twice(folder: Path) -> None:
+    twice = {"org/m": {"Q1": {"safety": 2}}, "org__m": {"Q1": {"safety": 9}, "Q2": {"safety": 9}}}
+    write(folder, {"x_scores.json": json.dumps({"scores": {"do_not": twice}}).encode()})
+    assert rows_of(ingest(folder).output)["x_scores.json"] == (3, 2, 1)
+    assert [(s.item_id, s.value) for s in scores("do_not", "org__m")] == [("Q1", 2.0), ("Q2", 9.0)]
+
+
+@pytest.mark.parametrize("stated", [{"model": "org/m"}, {"model": "org__m"}, {}])
+def test_an_answer_file_of_an_org_and_a_name(folder: Path, stated: dict[str, str]) -> None:
+    row = {key: value for key, value in result(1).items() if key != "model"}
+    write(folder, {"results/do_not_org__m.jsonl": jsonl({**row, **stated})})
+    assert rows_of(ingest(folder, "--fine-tuned", "org/m").output)["results/do_not_org__m.jsonl"] == (1, 1, 0)
+    assert (OUT / "fine-tuned/org__m/model.json").exists()
+
+
+def scales(*variants: str) -> dict[str, Model]:
+    """{name: Model} of an import of scores of these variants and nothing else."""
+    text = {"scores": {"do_not": {v: {"Q1": {"safety": 5}} for v in variants}}}
+    write(Path("scales"), {"scores.json": json.dumps(text).encode()})
+    ingest("scales")
+    return {m.name: m for m in (read_json(p, Model) for p in OUT.glob("*/*/model.json"))}
+
+
+def test_a_scale_leads_the_name_and_gives_the_base() -> None:
+    found = scales(
+        "1b_it", "1b_lem_x", "0.5B-lek", "0.5B-base", "27b_it", "27b_abliterated", "27b_lek", "4b_lek"
+    )
+    told = {name: (m.role, m.scale, m.variant, m.base) for name, m in found.items()}
+    assert told == {
+        "1b_it": ("baseline", "1B", "it", None),
+        "1b_lem_x": ("fine-tuned", "1B", "lem_x", "1b_it"),
+        "0.5B-lek": ("fine-tuned", "0.5B", "lek", "0.5B-base"),
+        "0.5B-base": ("baseline", "0.5B", "base", None),
+        "27b_it": ("baseline", "27B", "it", None),
+        "27b_abliterated": ("baseline", "27B", "abliterated", None),
+        "27b_lek": ("fine-tuned", "27B", "lek", "27b_it"),
+        "4b_lek": ("fine-tuned", "4B", "lek", None),
+    }
+
+
+@pytest.mark.parametrize(
+    ("variants", "base"),
+    [
+        (("1b_lek", "1b_gemma_it", "1b_gemma_pt"), "1b_gemma_it"),
+        (("1b_lek", "1b_gemma_it", "1b_llama_it"), None),
+        (("1b_lek", "1b_one", "1b_two"), None),
+        (("1b_lek", "1b_summit", "1b_two"), None),
+        (("1b_lek", "4b_it"), None),
+    ],
+)
+def test_a_base_is_given_only_where_it_is_certain(variants: tuple[str, ...], base: str | None) -> None:
+    assert scales(*variants)["1b_lek"].base == base
+
+
+@pytest.mark.parametrize("variant", ["lek", "b_lek", "1b", "1b_", "v1b_lek", "1g_lek", "lek_1b", "1.b_lek"])
+def test_a_name_without_a_scale_says_nothing_of_a_base(variant: str) -> None:
+    model = scales("1b_it", variant)[variant]
+    assert (model.scale, model.base, model.variant) == (None, None, variant)
+
+
+def many_scales() -> dict[str, bytes]:
+    """Question sets and one scores file of a baseline and a fine-tune at four scales."""
+    names = [f"{scale}_{rest}" for scale in ("1b", "4b", "12b", "27b") for rest in ("it", "lek")]
+    ids = [f"Q{n}" for n in range(1, 9)]
+    exact = {v: {q: {"correct": (n * k) % 3 > 0} for n, q in enumerate(ids)} for k, v in enumerate(names)}
+    judged = {
+        v: {q: {"safety": 5 + (n + k) % 4, "nuance": 4} for n, q in enumerate(ids)}
+        for k, v in enumerate(names)
+    }
+    text = {"scores": {"sums": exact, "do_not": judged}}
+    asked = [{"id": q, "question": f"What is {q}?"} for q in ids]
+    return {"sums.jsonl": jsonl(*asked), "do_not.jsonl": jsonl(*asked), "all.json": json.dumps(text).encode()}
+
+
+def test_several_scales_fill_the_multi_scale_table(tmp_path: Path, lem) -> None:
+    Path("params.yaml").write_text("models: {baseline: {}, fine-tuned: {}}\n")
+    lem("ingest", "auto", write(tmp_path / "scales", many_scales()), "--as", "scales")
+    for command in ("doctor --pin", "check", "warehouse"):
+        lem(*command.split())
+    query = "select scale, metric, fine_tuned, baseline, n from scale_delta order by all"
+    rows = json.loads(lem("sql", "--format", "json", query).output)
+    assert [tuple(row.values()) for row in rows] == [
+        (scale, metric, f"{scale.lower()}_lek", f"{scale.lower()}_it", 8)
+        for scale in ("12B", "1B", "27B", "4B")
+        for metric in ("exact_match", "nuance", "safety")
+    ]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(tree(folder))
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        (list(tiny()), True),
+        (["x_scores.json"], True),
+        (["do_not.jsonl", "results/do_not_base.jsonl"], True),
+        (["results/do_not_base.jsonl"], False),  # anybody's answers
+        (["do_not.jsonl"], False),
+        ([], False),
+    ],
+)
+def test_auto_knows_it_by_scores_or_by_answers_named_after_questions(
+    tmp_path: Path, kept: list[str], expected: bool
+) -> None:
+    folder = write(tmp_path / "part", {"README.md": b"", **{name: tiny()[name] for name in kept}})
+    assert lem_standard.knows(folder, names(folder)) is expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"\xff", b"[]", b"[" * 100_000, b'{"scores": 5}', b'{"scores": {"rouge": 0.5}}', b'{"scores": {}}'],
+)
+def test_auto_takes_no_other_json_for_scores(tmp_path: Path, text: bytes) -> None:
+    folder = write(tmp_path / "part", {"a.json": text})
+    assert lem_standard.knows(folder, ["a.json"]) is False
+
+
+def test_auto_follows_no_link_and_waits_for_no_pipe(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "part").mkdir()
+    (tmp_path / "part/a.json").symlink_to(folder / "x_scores.json")
+    os.mkfifo(tmp_path / "part/b.json")
+    assert not lem_standard.knows(tmp_path / "part", ["a.json", "b.json", "gone.json", "\0.json"])
+    assert lem_standard.knows(folder / "x_scores.json", ["x_scores.json"])
+    assert not lem_standard.knows(tmp_path / "part/a.json", ["a.json"])
 
 
 def entry(value: str, folder: Path) -> tuple[int, int, int]:
@@ -435,7 +608,8 @@ def test_a_benchmark_that_only_the_scores_name_still_claims_its_files(folder: Pa
     bare = jsonl({"id": "N1", "prompt": "2 + 2?", "response": "4"})
     hard = b'{"scores": {"numbers_hard": {"base": {"N1": {"correct": true}}}}}'
     write(folder, {"results/numbers_hard_base.jsonl": bare, "x_scores.json": hard})
-    assert rows_of(ingest(folder).output)["results/numbers_hard_base.jsonl"] == (1, 0, 1)
+    assert rows_of(ingest(folder).output)["results/numbers_hard_base.jsonl"] == (1, 1, 0)
+    assert listed(OUT / "answers") == ["do_not", "numbers", "numbers_hard"]
 
 
 @pytest.mark.parametrize(
@@ -470,7 +644,7 @@ def test_a_second_run_changes_nothing(folder: Path) -> None:
     content = tree(OUT)
     second = ingest(folder)
     assert first.output.replace("written", "unchanged") == second.output
-    assert second.output.splitlines()[-1] == f"{OUT}: unchanged"
+    assert second.output.splitlines()[-1] == f"{OUT}: lem-standard, unchanged"
     assert {path: path.stat().st_mtime_ns for path in OUT.rglob("*")} == before
     assert tree(OUT) == content and listed("data/imported") == ["lem-standard"]
 
@@ -566,10 +740,21 @@ def test_a_folder_without_anything_of_the_kind_says_what_was_expected(
     assert not Path("data").exists()
 
 
-def test_a_path_that_is_no_folder_says_so(tmp_path: Path, folder: Path) -> None:
-    for path in (tmp_path / "nowhere", folder / "do_not.jsonl"):
+def test_a_path_that_is_nothing_of_the_kind_says_so(tmp_path: Path, folder: Path) -> None:
+    write(folder, {"README.md": b""})
+    (tmp_path / "link.jsonl").symlink_to(folder / "do_not.jsonl")
+    for path, said in {
+        tmp_path / "nowhere": "no such file or folder",
+        folder / "README.md": "nothing of this kind",
+        tmp_path / "link.jsonl": "a link, which is not followed",
+    }.items():
         failed = ingest(path)
-        assert failed.exit_code == 1 and "not a folder; expected one with <benchmark>.jsonl" in failed.output
+        assert failed.exit_code == 1 and f"{path}: {said}; expected <benchmark>.jsonl" in failed.output
+
+
+def test_one_file_is_a_dump_too(folder: Path) -> None:
+    assert rows_of(ingest(folder / "do_not.jsonl").output) == {"do_not.jsonl": (3, 3, 0)}
+    assert tree(OUT / "raw") == {"do_not.jsonl": tiny()["do_not.jsonl"]}
 
 
 def test_a_lost_row_is_never_silent(tmp_path: Path) -> None:

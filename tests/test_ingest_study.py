@@ -42,6 +42,7 @@ from lem.records import (
 from lem.scan import DOCUMENTS
 from lem.shapes import misfit
 
+TABLES = set(layout.GLOBS) - set(layout.OF_IMPORTS)  # those that a study's own stages write
 NAME = "theirs"
 OUT = Path("data/imported") / NAME
 SHA = "0" * 64
@@ -130,9 +131,7 @@ def read(path: Path, table: str) -> list[Record]:
 
 def imported(top: Path = OUT) -> dict[str, list[Record]]:
     """The imported records by the file they were in, read from the disk."""
-    tables = {
-        path: table for table in rules.RECORDS for glob in layout.GLOBS[table] for path in top.glob(glob)
-    }
+    tables = {path: table for table in TABLES for glob in layout.GLOBS[table] for path in top.glob(glob)}
     return {f"data/{path.relative_to(top).as_posix()}": read(path, table) for path, table in tables.items()}
 
 
@@ -190,12 +189,21 @@ def asked(tmp_path_factory: pytest.TempPathFactory, make_study) -> Path:
 
 def test_every_table_of_the_layout_has_a_record_class() -> None:
     assert set(rules.RECORDS) == set(layout.GLOBS) <= set(rules.KEYS)
-    assert {kind.table_of(file) for file in RECORDS} == set(layout.GLOBS)
+    assert {kind.table_of(file) for file in RECORDS} == TABLES
+
+
+def test_what_only_imports_have_is_none_of_a_studys_own_records(folder: Path) -> None:
+    sound = jsonl(Quarantined(OWN, "a.jsonl", 1, "blank line", ""))
+    files = ("data/figures/a.jsonl", "data/logs/a.jsonl", "data/notes.jsonl", "data/quarantine.jsonl")
+    write(folder, dict.fromkeys(files, sound))
+    output = ingest(folder).output
+    assert not set(files) & set(rows_of(output)) and (OUT / "quarantine.jsonl").read_bytes() == b""
+    assert {kind.table_of(file) for file in files} == {None}
 
 
 def test_a_real_study_comes_in_and_passes_check_and_warehouse(asked: Path, study: Path, lem) -> None:
     output = ingest(asked).output
-    assert f"{OUT}: written" in output and (OUT / "quarantine.jsonl").read_bytes() == b""
+    assert f"{OUT}: study, written" in output and (OUT / "quarantine.jsonl").read_bytes() == b""
     assert not any(bad for _, _, bad in rows_of(output).values())
     for folder, source in ((asked / "data", OWN), (OUT, NAME)):
         found = imported(folder)
@@ -281,7 +289,7 @@ def test_a_second_run_changes_nothing(folder: Path) -> None:
     os.utime(folder / "params.yaml", (1, 1))
     second = ingest(folder)
     assert first.output.replace("written", "unchanged") == second.output
-    assert second.output.splitlines()[-1] == f"{OUT}: unchanged"
+    assert second.output.splitlines()[-1] == f"{OUT}: study, unchanged"
     assert {path: path.stat().st_mtime_ns for path in OUT.rglob("*")} == before
     assert tree(OUT) == content and [path.name for path in OUT.parent.iterdir()] == [NAME]
 
@@ -431,12 +439,10 @@ def test_a_data_folder_that_is_a_link_is_said_to_be_one(tmp_path: Path, folder: 
 
 
 def test_a_path_that_is_no_folder_says_so(folder: Path) -> None:
-    for path in (folder / "nowhere", folder / "params.yaml"):
-        failed = ingest(path)
-        assert (
-            failed.exit_code == 1
-            and "not a folder; expected one with the records of a study" in failed.output
-        )
+    for path, said in {"nowhere": "no such file or folder", "params.yaml": "nothing of this kind"}.items():
+        failed = ingest(folder / path)
+        assert failed.exit_code == 1
+        assert f"{path}: {said}; expected the records of a study" in failed.output
 
 
 def test_a_study_is_not_imported_into_itself(tmp_path: Path, here: Path) -> None:
@@ -457,7 +463,7 @@ def test_a_copy_of_this_study_is_another_one(folder: Path, here: Path) -> None:
 
 
 def test_options_that_contradict_a_study_are_refused(folder: Path) -> None:
-    assert "a study's own records say which models are" in ingest(folder, "--fine-tuned", "m").output
+    assert "study takes no fine_tuned; settings it takes: none" in ingest(folder, "--fine-tuned", "m").output
     assert "source of this study's own records" in ingest(folder, name=OWN).output
     assert ingest(folder, name="../x").output.startswith("Error: --as")
     assert tree(Path()) == {}
@@ -465,9 +471,8 @@ def test_options_that_contradict_a_study_are_refused(folder: Path) -> None:
 
 def test_help_lists_the_kind_with_an_example(lem) -> None:
     output = lem("ingest", "--help").output
-    assert (
-        "lem ingest study ../study-1b --as study-1b" in output and "another checkout of this layout" in output
-    )
+    assert "study           another checkout of this layout" in output
+    assert "lem ingest --import their-study" in output
 
 
 MUTATION = st.tuples(

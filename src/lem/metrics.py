@@ -37,9 +37,14 @@ def _judged(name: str) -> Metric:
 
 ALL = (
     _rate("exact_match", True),
+    _rate("acc", True),  # lm-eval's names: by likelihood, and by likelihood a character
+    _rate("acc_norm", True),
     _rate("mc1", True),
     _rate("mc2", True),
     _rate("refusal_rate", True),  # over requests that are to be declined
+    _rate("truthful_match", True),  # whether an answer holds a right one, or a wrong one, word for word
+    _rate("untruthful_match", False),
+    _rate("refusal_flag", None),
     *map(_judged, ("truthful", "informative", "safety", "nuance", "kindness", "awareness")),
     _rate("loop", False),
     _rate("empty", False),

@@ -63,6 +63,7 @@ def command(kind: str | None, path: Path | None, name: str | None, entry: str | 
         lem ingest lem-standard ~/benchmarks/standard --as lem-1b
         lem ingest auto ~/downloads/their-results
         lem ingest jsonl out.jsonl --map prompt=question,response=output --model their-7b
+        lem ingest study ../study-1b --as study-1b
         lem ingest --import their-study
     """
     stated = [word for word in (kind, path, name, *more.values()) if word]
@@ -123,7 +124,8 @@ def ingest(kind: Kind, path: Path, spec: ImportSpec) -> tuple[Survey, list[Tally
             raise LemError(f"{path}: not one row in {len(found.read)} files; expected {kind.expects}")
         for file in found.refused:
             dump.tally("files", file).rows = 1
-            dump.refuse(file, None, "not a regular file: neither followed nor read", "")
+            why = "not a regular file" if file.isprintable() else "its name cannot be printed"
+            dump.refuse(file, None, f"{why}: neither followed nor read", "")
         dump.finish(kind.keeps)
         return found, list(dump.tallies.values()), swap(root, target)
 

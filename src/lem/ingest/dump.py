@@ -58,7 +58,7 @@ class Dump:
     files: Sequence[str]  # what the kind reads, copied to root/raw
     tallies: dict[str, Tally] = field(default_factory=dict)
     quarantined: list[Quarantined] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
+    notes: dict[Note, None] = field(default_factory=dict)  # in the order they were made, each once
     hashes: dict[str, str] = field(default_factory=dict)  # sha256 of every raw copy
 
     def tally(self, kind: str, file: str) -> Tally:
@@ -111,8 +111,7 @@ class Dump:
         """Keep what no record can hold; said twice it is kept once."""
         shown = printable(file), line, printable(detail)
         note = Note(self.source, rule, severity, *shown, model, prompts, item_id)
-        if note not in self.notes:
-            self.notes.append(note)
+        self.notes[note] = None
 
     def place(self, path: Path) -> Path:
         """Return where a path of our own layout lies in this import.
@@ -193,7 +192,7 @@ class Survey:
     kept: list[str] = field(default_factory=list)  # not read, and yet copied to raw/
     left_out: dict[str, list[str]] = field(default_factory=dict)  # rows of others, by the folder they are in
     not_read: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)  # links, pipes, sockets, devices
+    refused: list[str] = field(default_factory=list)  # links, pipes, devices, names that cannot be printed
 
 
 def suited(kind: Kind, spec: ImportSpec) -> None:
@@ -216,7 +215,7 @@ def survey(path: Path, kind: Kind) -> Survey:
         raise LemError(f"{path}: no such file or folder; expected {kind.expects}")
     found = Survey()
     for file, regular in sorted(_files(folder, kind)):
-        if not regular:
+        if not (regular and file.isprintable()):
             looked_at = kind.reads(file) or kind.keeps(file) or kind.enters(file)
             (found.refused if looked_at else found.not_read).append(file)
         elif kind.reads(file):

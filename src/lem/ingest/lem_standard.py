@@ -2,12 +2,16 @@
 
     <benchmark>.jsonl                      id, question or prompt, correct_answer or best_answer, ...
     results/<benchmark>_<variant>.jsonl    id, benchmark, model, prompt, response, elapsed_seconds
-    *_scores.json                          {"scores": {benchmark: {variant: {id: {...}}}}}
+    *.json                                 {"scores": {benchmark: {variant: {id: {...}}}}}
+
+Each of the three may be absent. Without its question set a benchmark's item ids
+are taken as they stand; with one, an id that it lacks is refused.
 
 A field that no record holds stays in `raw/`. `prompt_sha` hashes the prompt as
 stated, since a dump does not tell the template; settings it does not state are
-null. Stored scores are read by `lem.ingest.lem_standard_scores`; answers to questions whose answer is a
-number are scored by ours too, so that `filter` tells the readings apart.
+null. Stored scores are read by `lem.ingest.lem_standard_scores`, names of
+variants by `lem.ingest.lem_standard_models`. Answers to questions whose answer
+is a number are scored by ours too, so that `filter` tells the readings apart.
 
     lem ingest lem-standard ~/benchmarks/standard
 """
@@ -15,20 +19,21 @@ number are scored by ours too, so that `filter` tells the readings apart.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from lem import layout
-from lem.errors import LemError
-from lem.ingest.dump import Dump, Items, Kind, Pair, known, nameable, run_id
-from lem.ingest.lem_standard_scores import read_scores, score_entries
+from lem.ingest.dump import Dump, Items, Kind, Pair, nameable, run_id
+from lem.ingest.lem_standard_models import role, write_models
+from lem.ingest.lem_standard_scores import asked, read_scores, score_entries, scores_in
 from lem.ingest.lines import Fault, amount, first, fitting, stated
+from lem.ingest.peek import json_object
 from lem.params_imports import ImportSpec
 from lem.record_files import sha256, write_json, write_jsonl
 from lem.records import (
     FINISH_REASONS,
     Item,
-    Model,
     Response,
     Run,
     Score,
@@ -38,30 +43,30 @@ from lem.scoring import numbers, scorers
 
 QUESTIONS = re.compile(rf"({layout.NAME.pattern})\.jsonl")
 ANSWERS = re.compile(r"results/([A-Za-z0-9][A-Za-z0-9._-]*)\.jsonl")
-SCORES = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*_scores\.json")
+SCORES = re.compile(r"[^./][^/]*\.json")  # of any name; what is in it decides
+
+__all__ = ["KIND", "role"]
 
 TIMES = ("gen_time", "elapsed_seconds", "time")  # seconds
 
 
 def reads(file: str) -> bool:
     """Return whether this kind reads a file, named relative to the dump."""
-    return any(pattern.fullmatch(file) for pattern in (QUESTIONS, ANSWERS, SCORES))
+    return file.isprintable() and any(p.fullmatch(file) for p in (QUESTIONS, ANSWERS, SCORES))
 
 
-def role(variant: str, fine_tuned: Container[str]) -> str:
-    """Return a variant's role: exactly the names in `fine_tuned`, or a rule when there are none.
-
-    The rule: fine-tuned when the name begins with "lem_" or "lek", or has
-    "lek" or "ethics" in it; otherwise baseline. Upper and lower case are one.
-    """
-    name = variant.lower()
-    by_name = name.startswith("lem_") or "lek" in name or "ethics" in name
-    return "fine-tuned" if (variant in fine_tuned if fine_tuned else by_name) else "baseline"
+def knows(path: Path, files: Sequence[str]) -> bool:
+    """Return whether a dump has a scores file, or answers named after one of its question sets."""
+    sets = [match[1] for match in map(QUESTIONS.fullmatch, files) if match]
+    answers = [match[1] for match in map(ANSWERS.fullmatch, files) if match]
+    if any(stem.startswith(f"{name}_") for stem in answers for name in sets):
+        return True
+    return any(scores_in(json_object(path, file)) for file in files if SCORES.fullmatch(file))
 
 
 def convert(dump: Dump, spec: ImportSpec) -> None:
     """Write the dump's items, answers, runs, models and scores below `dump.root`."""
-    fine_tuned = frozenset(spec.fine_tuned)
+    fine_tuned = frozenset(name.replace("/", "__") for name in spec.fine_tuned)  # as `nameable` does
     items = read_items(dump)
     scored = [entry for file, _ in _matching(dump, SCORES) for entry in score_entries(dump, file)]
     answers = read_answers(dump, items, {*items, *(entry.keys[0] for entry in scored if entry.keys)})
@@ -129,7 +134,7 @@ def read_answers(dump: Dump, items: Items, benchmarks: set[str]) -> dict[Pair, d
                 row = line.row()
                 benchmark, variant = identity(row, stem, benchmarks)
                 answer = fitting(answer_of(row, benchmark, variant, dump.source))
-                known(answer.seed_id, benchmark, items)
+                asked(answer.seed_id, benchmark, items)
                 _once(answer.seed_id, found.get((benchmark, variant), ()))
                 found.setdefault((benchmark, variant), {})[answer.seed_id] = answer
     return found
@@ -146,7 +151,7 @@ def identity(row: dict[str, Any], stem: str, benchmarks: Iterable[str]) -> Pair:
     variant = first(row, "model") or stem[len(longest) + 1 :]
     if not benchmark:
         raise Fault("no benchmark stated, and the file name begins with none that is known")
-    if f"{benchmark}_{variant}" != stem:
+    if stem not in (f"{benchmark}_{variant}", f"{benchmark}_{nameable(variant)}"):
         raise Fault(f"benchmark {benchmark!r:.80}, model {variant!r:.80} contradict the file name")
     return benchmark, nameable(variant)
 
@@ -179,9 +184,10 @@ def rescored(items: Items, answers: dict[Pair, dict[str, Response]]) -> dict[Pai
     """Return our own scores of the answers to questions whose answer is a number, one a reading."""
     found: dict[Pair, list[Score]] = {}
     for (benchmark, variant), responses in answers.items():
-        asked = items.get(benchmark, {})
-        if all(item.gold is not None and numbers.normalise(item.gold) for item in asked.values()):
-            rows = (scorers.number(asked[name], [answer]) for name, answer in responses.items())
+        questions = items.get(benchmark, {})
+        numeric = (item.gold is not None and numbers.normalise(item.gold) for item in questions.values())
+        if questions and all(numeric):
+            rows = (scorers.number(questions[name], [answer]) for name, answer in responses.items())
             found[benchmark, variant] = [row for rows_of in rows for row in rows_of]
     return found
 
@@ -200,21 +206,12 @@ def write_run(dump: Dump, benchmark: str, variant: str, responses: int) -> None:
     write_json(dump.place(layout.log(variant, benchmark, "naked", "json")), Run(**{**unknown, **told}))
 
 
-def write_models(dump: Dump, variants: list[str], fine_tuned: frozenset[str]) -> None:
-    """Write a Model record a variant; raises LemError for a fine-tuned name that no variant has."""
-    if strangers := sorted(fine_tuned - set(variants)):
-        raise LemError(
-            f"--fine-tuned {strangers[0]}: no such variant; there are {', '.join(variants) or 'none'}"
-        )
-    for variant in variants:
-        model = Model(variant, source=dump.source, role=role(variant, fine_tuned), variant=variant)
-        write_json(dump.place(layout.model_record(model.role, variant)), model)
-
-
 KIND = Kind(
-    expects="<benchmark>.jsonl, results/<benchmark>_<variant>.jsonl or *_scores.json",
+    expects="<benchmark>.jsonl, results/<benchmark>_<variant>.jsonl "
+    'or a *.json of {"scores": {benchmark: {variant: {item id: {...}}}}}',
     reads=reads,
     keeps=reads,
     convert=convert,
     takes=("fine_tuned",),
+    knows=knows,
 )

@@ -4,17 +4,24 @@
 
 They are taken as they stand (filter "stored"): whether they follow from the
 answers is for our own scorers to say. A judge's reasoning has no place in a
-Score; it stays in `raw/`.
+Score; it stays in `raw/`. The file may have any name: a JSON document without
+`scores` in it is somebody's other file and has no rows, unless its name says
+*_scores.json; then, as when it is no JSON at all, it is quarantined whole.
+
+    entries = score_entries(dump, "standard_scores.json")
+    read_scores(dump, items, entries)      # {("gsm8k", "lem_ethics"): [Score(...), ...], ...}
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
+from lem import layout
 from lem.ingest.dump import Dump, Items, Pair, known, nameable, run_id
-from lem.ingest.lines import Fault, Line, Object, as_text, decode, fitting, number, parse
+from lem.ingest.lines import Fault, Line, Object, decode, fitting, number, parse
+from lem.ingest.nested import Leaf, leaves
 from lem.records import Score
 
 METRICS = {
@@ -32,82 +39,84 @@ NO_METRICS = ("extracted", "expected", "reasoning")
 JUDGE_RANGE = (1, 10)
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One row of a scores file: the keys that lead to it and what stands there."""
-
-    file: str
-    keys: tuple[str, ...]  # benchmark, variant, item id; fewer when no object stands in their place
-    value: Any
-    twice: bool  # stands below a key that was there before
-
-    number = None
-
-    @property
-    def text(self) -> str:
-        """The entry as JSON, below its keys."""
-        value = self.value
-        for key in reversed(self.keys):
-            value = {key: value}
-        return as_text({"scores": value})
+EXPECTED = 'expected {"scores": {benchmark: {variant: {item id: {...}}}}}'
 
 
-def read_scores(dump: Dump, items: Items, entries: list[Entry]) -> dict[Pair, list[Score]]:
+def read_scores(dump: Dump, items: Items, entries: list[Leaf]) -> dict[Pair, list[Score]]:
     """Return {(benchmark, variant): Scores} of the rows of the scores files."""
     found: dict[Pair, list[Score]] = {}
-    taken: set[tuple[str, ...]] = set()
+    taken: set[tuple[str, str, str]] = set()
     keys = metric_keys(entries)
     for entry in entries:
         with dump.row(entry):
             benchmark, variant = addressed(entry, items)
-            if entry.twice or entry.keys in taken:
+            at = benchmark, variant, entry.keys[2]
+            if entry.twice or at in taken:
                 raise Fault("stands twice; the first is kept")
-            scores = scores_of(entry.value, keys[benchmark, variant], entry.keys, dump.source)
-            taken.add(entry.keys)
+            scores = scores_of(entry.value, keys[entry.keys[:2]], at, dump.source)
+            taken.add(at)
             found.setdefault((benchmark, variant), []).extend(scores)
     return found
 
 
-def score_entries(dump: Dump, file: str) -> list[Entry]:
+def score_entries(dump: Dump, file: str) -> list[Leaf]:
     """Return the rows of a scores file; one that has none at all is quarantined whole."""
     raw = (dump.root / "raw" / file).read_bytes()
     tally = dump.tally("scores", file)
     try:
         whole = parse(decode(raw))
+        if not _claims(whole, file):
+            return []
         if not isinstance(whole, Object) or not isinstance(whole.get("scores"), Object):
-            raise Fault('expected {"scores": {benchmark: {variant: {item id: {...}}}}}')
+            raise Fault(EXPECTED)
     except Fault as fault:
         tally.rows = 1
         dump.refuse(file, None, str(fault), Line(file, None, raw, len(raw)).text)
         return []
-    found = [Entry(file, *leaf) for leaf in _leaves(whole["scores"])]
-    found += [Entry(file, (), value, True) for key, value in whole.repeated if key == "scores"]
+    found = list(leaves(file, whole["scores"], 3, "scores"))
+    again = (value for key, value in whole.repeated if key == "scores")
+    found += [Leaf(file, "scores", (), value, twice=True) for value in again]
     tally.rows = len(found)
     return found
 
 
-def _leaves(value: object, keys: tuple[str, ...] = (), twice: bool = False) -> Iterator[tuple[Any, ...]]:
-    if len(keys) == 3 or not isinstance(value, Object):
-        yield keys, value, twice
-        return
-    for key, below in value.items():
-        yield from _leaves(below, (*keys, key), twice)
-    for key, below in value.repeated:
-        yield from _leaves(below, (*keys, key), True)
+def _claims(whole: object, file: str) -> bool:
+    """Return whether a document means to be a scores file: by its name, or by what it holds."""
+    return file.endswith("_scores.json") or (isinstance(whole, Object) and "scores" in whole)
 
 
-def addressed(entry: Entry, items: Items) -> Pair:
-    """Return the (benchmark, variant) of an entry for a known item; raises Fault."""
+def scores_in(whole: Object) -> bool:
+    """Return whether a document has the shape of a scores file, as far as its first benchmark tells."""
+    scores = whole.get("scores")
+    variants = next(iter(scores.values()), None) if isinstance(scores, Object) else None
+    return isinstance(variants, Object) and any(isinstance(items, Object) for items in variants.values())
+
+
+def asked(item_id: str, benchmark: str, items: Items) -> None:
+    """Raise Fault for a benchmark that can be no file name, or an item that its question set lacks.
+
+    Without a question set an item id is taken as it stands.
+    """
+    if not layout.NAME.fullmatch(benchmark):
+        raise Fault(f"benchmark {benchmark!r:.80} cannot be a file name of ours")
+    if benchmark in items:
+        known(item_id, benchmark, items)
+    elif not item_id.strip():
+        raise Fault("no item id")
+
+
+def addressed(entry: Leaf, items: Items) -> Pair:
+    """Return the (benchmark, variant) of an entry for an item that was asked; raises Fault."""
     if len(entry.keys) < 3 or not isinstance(entry.value, Object):
         raise Fault(f"expected an object, found {type(entry.value).__name__}")
     if entry.value.repeated:
         raise Fault(f"key {entry.value.repeated[0][0]!r:.80} stands twice")
-    known(entry.keys[2], entry.keys[0], items)
+    asked(entry.keys[2], entry.keys[0], items)
     return entry.keys[0], nameable(entry.keys[1])
 
 
-def metric_keys(entries: Iterable[Entry]) -> dict[tuple[str, ...], list[str]]:
-    """Return {(benchmark, variant): keys that are metrics}: known ones and any that holds a number."""
+def metric_keys(entries: Iterable[Leaf]) -> dict[tuple[str, ...], list[str]]:
+    """Return {(benchmark, variant) as stated: keys that are metrics}: known ones, any that holds a number."""
     found: dict[tuple[str, ...], set[str]] = {}
     for entry in entries:
         if isinstance(entry.value, Object):
@@ -122,7 +131,7 @@ def metric_keys(entries: Iterable[Entry]) -> dict[tuple[str, ...], list[str]]:
     }
 
 
-def scores_of(value: dict[str, Any], keys: list[str], at: tuple[str, ...], source: str) -> list[Score]:
+def scores_of(value: dict[str, Any], keys: list[str], at: tuple[str, str, str], source: str) -> list[Score]:
     """Return an entry's Scores, one a metric; raises Fault.
 
     A metric that the variant's other entries have and this one lacks is a
