@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from benches import ingest
 from lem.record_files import write_json
 
 
@@ -91,16 +92,22 @@ def run(contest: Contest) -> dict[str, Any]:
     }
 
 
+def _is_wanted(name: str) -> bool:
+    return not sys.argv[1:] or any(word in name for word in sys.argv[1:])
+
+
 def main() -> None:
     """Run what the arguments select, or everything."""
-    wanted = [c for c in CONTESTS if not sys.argv[1:] or any(word in c.name for word in sys.argv[1:])]
-    if not Path("data/models/smollm2-135m/config.json").is_file():
+    wanted = [c for c in CONTESTS if _is_wanted(c.name)]
+    if wanted and not Path("data/models/smollm2-135m/config.json").is_file():
         subprocess.run(["lem", "convert", "--model", "smollm2-135m"], check=True)
     rows = []
     console = Console(stderr=True)
     with Progress(console=console) as progress:
         for contest in progress.track(wanted, description="benchmarks"):
             rows.append(run(contest))
+    if _is_wanted(ingest.NAME):
+        rows.append(ingest.row())
     write_json(Path("reports/bench.json"), rows)
     table = Table("name", "ours", "peer", "ratio", "goal", "runs", "equal texts", "unit", "peer is")
     for r in rows:

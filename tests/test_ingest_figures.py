@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lem.cli import main
-from lem.ingest import csv_rows, figures
+from lem.ingest import figures
+from lem.ingest.figures import rows as csv_rows
 from lem.record_files import read_jsonl
 from lem.records import Figure, Quarantined
 from lem.rules import KEYS

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from lem.cli import main
 from lem.ingest import lm_harmony
 from lem.ingest.lines import LINE_LIMIT
-from lem.ingest.lm_harmony_table import cells
+from lem.ingest.lm_harmony.table import cells
 from lem.record_files import read_jsonl
 from lem.records import Figure, Quarantined
 

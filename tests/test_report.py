@@ -17,6 +17,7 @@ from lem.errors import LemError
 from lem.params_models import Training
 from lem.records import (
     Distilled,
+    Figure,
     Loss,
     Model,
     Response,
@@ -119,6 +120,8 @@ def imported(name, **card):
         scores = [replace(score, model=who, source="theirs") for score in own]
         record_files.write_jsonl(theirs / f"scores/sums/{role}.jsonl", scores)
         record_files.write_json(theirs / f"logs/{role}.json", replace(run, source="theirs", model=who))
+    stated = Figure("theirs", "paper.md", "T1", "base", "sums", "exact_match", 12.5, "percent", n=8)
+    record_files.write_jsonl(theirs / "figures/paper.jsonl", [replace(stated, filter="flexible")])
 
 
 def declare(*compare):
@@ -726,7 +729,23 @@ def test_a_curve_of_one_point_or_none():
     assert sentences.learned([]) == "no losses were recorded."
 
 
+def test_the_report_says_what_is_wrong_and_what_it_does_to_a_number(study):
+    imported("lek-1b")
+    audit = section(written(), "What is wrong with it")
+    assert "| error | figure_against_rows | theirs | 1 | 1 |" in audit
+    rate = "figure_against_rows | exact_match | flexible | 0 | 8 | 12.5 | 75.0 |"
+    assert f"| theirs | base | sums | naked | {rate}" in audit
+    assert audit.index("| error |") < audit.index("| warning |")
+
+
+def test_a_report_without_a_finding_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    audit = section(written(), "What is wrong with it")
+    assert "The audit found nothing." in audit and "No rate that is stated is moved by a fault." in audit
+
+
 def test_every_query_of_the_report_can_be_asked(study):
+    imported("lek-1b")
     blocks = re.findall(r"```sql\n(.*?)```", written(), re.S)
     assert len(blocks) == len(report.queries())
     with sandbox.connect(layout.TABLES) as con:

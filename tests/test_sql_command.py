@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from importlib.resources import files
 from pathlib import Path
 
 import duckdb
@@ -179,6 +180,33 @@ def test_a_file_name_of_any_kind_is_a_table(study: Path) -> None:
 
 
 # What it says to a mistake
+
+
+def test_an_unknown_name_lists_those_there_are(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = study / "sql/named"
+    named.mkdir(parents=True)
+    monkeypatch.setattr(sql_command, "files", lambda package: study)
+    assert "no query is called '@best'; there are: none" in refused("@best")
+    for name in ("worst", "best"):
+        (named / f"{name}.sql").write_text(f"-- the {name}\nselect max(value) as {name} from scores\n")
+    assert "no query is called '@'; there are: @best, @worst" in refused("@")
+    assert "there are: @best, @worst" in refused("@../../secret")
+    assert lem_sql("@best").stdout == "best\n1.0\n"
+    assert lem_sql("@worst", "--format", "csv").stdout == "worst\n1.0\n"
+
+
+def test_a_named_query_without_a_folder_of_them(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql_command, "files", lambda package: study)
+    assert "there are: none" in refused("@best")
+
+
+def test_every_query_that_has_a_name_is_one_query_with_a_comment(study: Path) -> None:
+    folder = files("lem").joinpath(*sql_command.NAMED)
+    for file in folder.iterdir() if folder.is_dir() else ():
+        text = sql_command.named(file.name.removesuffix(".sql"))
+        assert text.startswith("-- ")
+        with connect(Path("reports/tables")) as con:
+            admit(con, text)
 
 
 def test_without_tables_it_says_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,7 @@ def test_equivalence_is_tests_where_there_is_one_and_the_intervals_else():
 
 
 def test_the_words_are_among_those_of_the_rules():
-    from lem import rules
+    from lem import rule_makers
 
     said = {word for row in SAYS.values() for word in row[:2]} | {"higher", "lower"}
-    assert said <= set(rules.VERDICTS)
+    assert said <= set(rule_makers.VERDICTS)

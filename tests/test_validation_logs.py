@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lem.ingest.validation_check import begins, disagreement
-from lem.ingest.validation_logs import Entry, Log, mode_of, noise, parse, shortfalls
-from lem.ingest.validation_names import answers_of, base_of, logged_model, role, scale
+from lem.ingest.lem_validation.agreement import begins, disagreement
+from lem.ingest.lem_validation.logs import Entry, Log, mode_of, noise, parse, shortfalls
+from lem.ingest.lem_validation.names import answers_of, base_of, logged_model, role, scale
 from lem.records import Response
 
 RUN = """Loaded 3 seeds

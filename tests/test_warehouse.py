@@ -13,9 +13,13 @@ from lem import checks, derive, layout, record_files, warehouse
 from lem.errors import LemError
 from lem.records import (
     Distilled,
+    Figure,
     Item,
+    LogEntry,
     Loss,
     Model,
+    Note,
+    Quarantined,
     Response,
     Run,
     Score,
@@ -86,6 +90,17 @@ def study(tmp_path, monkeypatch):
     )
     record_files.write_json(
         theirs / "fine-tuned/lek/model.json", Model("lek", source="theirs", role="fine-tuned")
+    )
+    stated = Figure("theirs", "paper.md", "Table 1", "lek", "dna", "kindness", 7.5, n=2)
+    record_files.write_jsonl(theirs / "figures/paper.jsonl", [stated])
+    record_files.write_jsonl(
+        theirs / "logs/run.jsonl", [LogEntry("theirs", "run.log", 3, "lek", "dna", "naked", "d1", 1, 2, 5)]
+    )
+    record_files.write_jsonl(
+        theirs / "notes.jsonl", [Note("theirs", "log_noise", "info", "run.log", None, "2 warning lines")]
+    )
+    record_files.write_jsonl(
+        theirs / "quarantine.jsonl", [Quarantined("theirs", "run.log", 4, "not JSON", "{")]
     )
     return tmp_path
 

@@ -7,14 +7,16 @@ write_jsonl(Path("data/scores/gsm8k/m.jsonl"), scores)
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
 import os
 import typing
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import jsonlines
 
@@ -63,19 +65,31 @@ def read_json(path: Path, cls: type[R]) -> R:
     return _record(path, 1, row, cls)
 
 
-def dumps(record: Record) -> str:
-    """Return a record as one line of JSON, fields in the order of its class."""
-    few = [f.name for f in dataclasses.fields(record) if f.metadata.get("sparse")]
-    row = dataclasses.asdict(record)
-    row = {name: value for name, value in row.items() if value is not None or name not in few}
-    return json.dumps(row, ensure_ascii=False)
+def dumps(record: Record, allow_nan: bool = True) -> str:
+    """Return a record as a line of JSON, fields in the order of its class; ValueError for NaN on request."""
+    row = vars(record)
+    if few := [name for name in _sparse(typing.cast(type, type(record))) if row[name] is None]:
+        row = {name: value for name, value in row.items() if name not in few}
+    return (_ENCODER if allow_nan else _FINITE).encode(row)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+_FINITE = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+
+@functools.cache
+def _sparse(cls: type) -> list[str]:
+    return [f.name for f in dataclasses.fields(cls) if f.metadata.get("sparse")]
 
 
 def write_jsonl(path: Path, records: Iterable[Record]) -> int:
     """Write a JSONL file whole or not at all; return the number of rows."""
-    rows = [dumps(r) for r in records]
-    write_whole(path, "".join(row + "\n" for row in rows))
-    return len(rows)
+    rows = 0
+    with _aside(path) as out:
+        for record in records:
+            out.write(dumps(record) + "\n")
+            rows += 1
+    return rows
 
 
 def write_json(path: Path, value: object) -> None:
@@ -87,12 +101,23 @@ def write_json(path: Path, value: object) -> None:
 
 def write_whole(path: Path, text: str) -> None:
     """Write beside, fsync, rename: a reader sees the old file or the new one, never half."""
+    with _aside(path) as out:
+        out.write(text)
+
+
+@contextmanager
+def _aside(path: Path) -> Iterator[TextIO]:
+    """Yield a file beside `path` that takes its place when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("w", encoding="utf-8", newline="\n") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
+    try:
+        with aside.open("w", encoding="utf-8", newline="\n") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
     aside.replace(path)
 
 

@@ -115,7 +115,9 @@ def sql_predicate(rule: Rule) -> str:
     return f"({where_sql(rule)}) and ({broken})" if rule.where else broken
 
 
-def offending_sql(rule: Rule, table: str | None = None, naming: Sequence[str] = ("at_file", "at_line")) -> str:
+def offending_sql(
+    rule: Rule, table: str | None = None, naming: Sequence[str] = ("at_file", "at_line")
+) -> str:
     """Return the query for the offending rows of `table` (by default the rule's own).
 
     Its columns: those that name the row, then those of `columns([rule])`.

@@ -20,6 +20,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from lem import sql_functions
 from lem.errors import LemError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def connect(tables: Path) -> DuckDBPyConnection:
         except duckdb.Error as err:
             con.close()
             raise LemError(f"{path}: not Parquet; run `dvc repro` or `dvc pull`: {_message(err)}") from err
+    sql_functions.register(con)
     con.execute(f"set allowed_paths = [{', '.join(map(_text, files))}]")
     con.execute(SHUT)
     return con

@@ -11,9 +11,13 @@ NaN or a doubled field for JSON; DuckDB loads the fitting ones, by explicit colu
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +40,9 @@ RECORD = "record"
 """The rule that a row is one of its table's records, before any other is asked."""
 
 OBJECT_SIZE = 1 << 24  # bytes DuckDB allows a line anyway
+BIG = 64_000_000  # bytes of a table's files from which two processes pay
+PROCESSES = 2
+Judged = tuple[int, int, dict[int, Misfit]]
 
 
 @dataclass(frozen=True)
@@ -99,8 +106,7 @@ def _lines(
     con: duckdb.DuckDBPyConnection, table: str, files: Sequence[Path], scratch: Path
 ) -> tuple[int, list[Broken]]:
     fitting, faults = 0, []
-    for path in files:
-        count, longest, bad = _judged(path, Sieve(RECORDS[table], source_of(path)))
+    for path, (count, longest, bad) in _judged_all(table, files):
         if count > len(bad):
             source = _blanked(path, bad, scratch) if bad else path
             _insert(con, table, source, longest, str(path), sorted(bad))
@@ -111,9 +117,19 @@ def _lines(
     return fitting, faults
 
 
-def _judged(path: Path, sieve: Sieve) -> tuple[int, int, dict[int, Misfit]]:
+def _judged_all(table: str, files: Sequence[Path]) -> Iterator[tuple[Path, Judged]]:
+    """Yield each file, in order, and what `_judged` says of it; two processes judge where there is much."""
+    if len(files) < PROCESSES or sum(path.stat().st_size for path in files) < BIG or os.cpu_count() == 1:
+        yield from ((path, _judged(path, table)) for path in files)
+        return
+    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
+        yield from zip(files, pool.map(_judged, files, repeat(table)), strict=True)
+
+
+def _judged(path: Path, table: str) -> Judged:
     """Return the number of lines, the bytes of the longest, and what is wrong with which."""
-    count, longest, bad = 0, 0, {}
+    sieve = Sieve(RECORDS[table], source_of(path))
+    count, longest, bad = 0, 0, dict[int, Misfit]()
     with path.open("rb") as lines:
         for count, line in enumerate(lines, 1):
             longest = max(longest, len(line))

@@ -151,7 +151,7 @@ class Sieve:
         return (
             row.get("source", records.OWN) == self.source
             and all(-INT64 <= row[name] < INT64 for name in numbers)
-            and not SURROGATE.search(text)
+            and (b"\\u" not in text or not SURROGATE.search(text))
         )
 
     def _unreadable(self, line: bytes, text: bytes) -> Misfit | None:

@@ -1,8 +1,10 @@
 """`lem sql`: ask the tables a question in SQL; nothing else can be read, and nothing written.
 
 The tables are the Parquet files of `reports/tables`, one view each, behind sandbox.py.
+Questions that are asked of many studies have names: the files of `sql/named`.
 
     lem sql "select model, avg(value) from scores group by model"
+    lem sql @name      # an unknown name lists those there are
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from decimal import Decimal
+from importlib.resources import files
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 Row = Sequence[object]
 FORMATS = ("table", "tsv", "csv", "json", "markdown")
+NAMED = ("sql", "named")  # folder of the queries that have a name, in the package
 BATCH = 2000  # rows held at a time where they are streamed
 SCREEN = 1000  # rows shown of a table on a terminal
 TSV = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -138,7 +142,7 @@ class _Sql(click.Command):
 def command(query: str | None, fmt: str | None, overview: bool, table: str | None) -> None:
     """Ask the tables a question in SQL (DuckDB's); a QUERY of "-" is read from standard input.
 
-    Only the tables can be read, and nothing can be written.
+    A QUERY of @name is one that comes with lem. Only the tables can be read, and nothing can be written.
 
     \b
     Example:
@@ -147,19 +151,20 @@ def command(query: str | None, fmt: str | None, overview: bool, table: str | Non
         lem sql "select model, avg(value) from scores group by model"
         lem sql --format csv "from responses" > responses.csv
         lem sql - < question.sql
+        lem sql @name
     """
     import duckdb
 
     if [query is not None, overview, table is not None].count(True) != 1:
         raise LemError('give a query (lem sql "select ..."), or --tables, or --describe TABLE')
-    with closing(connect(layout.TABLES)) as con, _ended_by_ctrl_c():
+    with closing(connect(layout.TABLES)) as con, ended_by_ctrl_c():
         try:
             if overview:
                 _write(["table", "rows", "columns"], sizes(con), fmt)
             elif table is not None:
                 _write(["column", "type", "nulls"], describe(con, _utf8(os.fsencode(table))), fmt)
             else:
-                sql = _utf8(sys.stdin.buffer.read() if query == "-" else os.fsencode(str(query)))
+                sql = _asked(str(query))
                 admit(con, sql)
                 columns = [column[0] for column in con.execute(sql).description]
                 _write(columns, chain.from_iterable(iter(lambda: con.fetchmany(BATCH), [])), fmt)
@@ -167,8 +172,25 @@ def command(query: str | None, fmt: str | None, overview: bool, table: str | Non
             raise failure(con, err) from err
 
 
+def _asked(query: str) -> str:
+    """Return the query that an argument is, or names."""
+    if query.startswith("@"):
+        return named(query.removeprefix("@"))
+    return _utf8(sys.stdin.buffer.read() if query == "-" else os.fsencode(query))
+
+
+def named(name: str) -> str:
+    """Return the query of that name that comes with lem; LemError lists those there are."""
+    folder = files("lem").joinpath(*NAMED)
+    there = {file.name: file for file in (folder.iterdir() if folder.is_dir() else ())}
+    if file := there.get(f"{name}.sql"):
+        return file.read_text(encoding="utf-8")
+    listed = ", ".join(f"@{name.removesuffix('.sql')}" for name in sorted(there) if name.endswith(".sql"))
+    raise LemError(f"no query is called {f'@{name}'!r:.80}; there are: {listed or 'none'}")
+
+
 @contextmanager
-def _ended_by_ctrl_c() -> Iterator[None]:
+def ended_by_ctrl_c() -> Iterator[None]:
     """Let Ctrl-C end the process at once; DuckDB would hear of it only after the query."""
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:

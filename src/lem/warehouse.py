@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lem import derive, engine, layout, metrics, params, params_file, records, rules
+from lem import audit, derive, engine, layout, metrics, params, params_file, records, rules
 from lem.errors import LemError
 from lem.record_files import write_json
 from lem.scoring import sign_scores
@@ -39,6 +40,8 @@ DERIVED = (
     "scale_delta",
     "mode_effects",
     "agreement",
+    "quality_findings",
+    "repairs",
 )
 TABLES = (*RAW, *DERIVED)
 INCOMPLETE = """
@@ -52,6 +55,13 @@ select model, round(arg_max(loss, iteration), 4) from losses
 where source = 'own' and split = 'valid' and data is null group by all order by all
 """
 LARGEST_RECORD = 2**28  # bytes of one record as JSON
+SPILL = Path(".lem/spill")
+SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "threads": 1,  # sums of doubles in another order would be other bytes
+    "checkpoint_threshold": "1TB",  # nothing is kept, so nothing need be packed
+    "memory_limit": "2500MB",  # of tables; what is more lies in temp_directory as long as it is needed
+    "temp_directory": str(SPILL),
+}
 
 
 @click.command()
@@ -79,23 +89,24 @@ def command() -> None:
 
 
 def build() -> duckdb.DuckDBPyConnection:
-    """Return a connection holding every table, raw to derived.
-
-    One thread: sums of doubles in another order would be other bytes.
-    """
+    """Return a connection holding every table, raw to derived."""
     import duckdb
 
-    con = duckdb.connect(":memory:", config={"threads": 1})
+    SPILL.parent.mkdir(exist_ok=True)
+    con = duckdb.connect(":memory:", config=SETTINGS)
     for table, cls in RAW.items():
         load_raw(con, table, cls)
     load_declared(con)
-    sign_scores.register(con)
+    audit.register(con)
+    sign_scores.load(con)
     run_floor(con, "staging", "view")
     run_floor(con, "marts", "table")
     derive.measurements(con)
     derive.differences(con)
     derive.agreement(con)
     run_floor(con, "derived", "table")
+    audit.findings(con)
+    audit.repairs(con)
     nothing_lost(con)
     return con
 
@@ -175,15 +186,17 @@ def export(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
     Each file is replaced by rename and files of tables that are no more are removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for table in TABLES:
-        aside = folder / f".{table}.{os.getpid()}"
-        con.execute(
-            f"copy (select * from {table} order by all) to '{aside}' (format parquet, compression zstd)"
-        )
-        aside.replace(folder / f"{table}.parquet")
+    with ThreadPoolExecutor(2) as pool:  # each table is written by one thread
+        list(pool.map(lambda table: _write(con.cursor(), table, folder), TABLES))
     for stale in set(folder.glob("*.parquet")) - {folder / f"{table}.parquet" for table in TABLES}:
         stale.unlink()
     return {table: count(con, table) for table in TABLES}
+
+
+def _write(con: duckdb.DuckDBPyConnection, table: str, folder: Path) -> None:
+    aside = folder / f".{table}.{os.getpid()}"
+    con.execute(f"copy (select * from {table} order by all) to '{aside}' (format parquet, compression zstd)")
+    aside.replace(folder / f"{table}.parquet")
 
 
 def overview(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:

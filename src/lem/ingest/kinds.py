@@ -10,13 +10,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lem.errors import LemError
-from lem.ingest import lem_standard, study
+from lem.ingest import figures, jsonl, lem_standard, lem_validation, lm_eval, lm_harmony, study
 from lem.ingest.dump import Kind
 from lem.params_imports import ImportSpec
 
 AUTO = "auto"
 KINDS: dict[str, Kind] = {
     "lem-standard": lem_standard.KIND,
+    "lem-validation": lem_validation.KIND,
+    "lm-eval": lm_eval.KIND,
+    "lm-harmony": lm_harmony.KIND,
+    "figures": figures.KIND,
+    "jsonl": jsonl.KIND,
     "study": study.KIND,
 }
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from lem.record_files import dumps, sha256
-from lem.records import R, problem
+from lem.records import R, Record, problem
 
 LINE_LIMIT = 20_000_000  # bytes; a longer line is quarantined unread
 TEXT_KEPT = 2_000  # characters of it that the quarantine keeps
@@ -120,6 +121,28 @@ class Line:
         return value
 
 
+def plain_row(line: Line) -> dict[str, Any]:
+    """Return what `line.row()` does, in half the time where no key stands twice; raises Fault."""
+    if line.length <= LINE_LIMIT:
+        try:
+            row = _PLAIN.decode(line.raw.decode())
+            if type(row) is dict:
+                return row
+        except (ValueError, RecursionError, Fault):
+            pass  # said in words below
+    return line.row()
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise ValueError("a key stands twice")
+    return row
+
+
+_PLAIN = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_no_constant)
+
+
 def as_text(value: object) -> str:
     """Return a JSON value as the quarantine keeps it: long ones shortened."""
     try:
@@ -134,16 +157,23 @@ def shortened(text: str, length: str) -> str:
     return f"{text[:TEXT_KEPT]} [the first {TEXT_KEPT} characters of {length}]"
 
 
-def read_lines(path: Path, file: str) -> Iterator[Line]:
-    """Yield the lines of a file in bounded memory; blank lines at its end are no lines."""
-    blank = number = 0
+def read_lines(
+    path: Path, file: str, number: int = 1, start: int = 0, stop: float = math.inf
+) -> Iterator[Line]:
+    """Yield the lines of a file in bounded memory; blank lines at its end are no lines.
+
+    A part of it begins at the byte `start`, with line `number`, and ends before `stop`, where a line does.
+    """
+    blank, number = 0, number - 1
     with path.open("rb") as lines:
-        while raw := lines.readline(LINE_LIMIT + 1):
+        lines.seek(start)
+        while start < stop and (raw := lines.readline(LINE_LIMIT + 1)):
             number += 1
             length = len(raw)
             if length > LINE_LIMIT:
                 length += 0 if raw.endswith(b"\n") else _rest(lines.readline)
-            elif not raw.strip():
+            start += length
+            if length <= LINE_LIMIT and not raw.strip():
                 blank += 1
                 continue
             yield from (Line(file, n, b"", 0) for n in range(number - blank, number))
@@ -162,16 +192,35 @@ def _rest(readline: Callable[[int], bytes]) -> int:
 
 def fitting(record: R) -> R:
     """Return the record when it can be written and read back; raises Fault naming the field."""
-    if wrong := problem(type(record), dataclasses.asdict(record)):
+    fitting_line(record)
+    return record
+
+
+def fitting_line(record: Record) -> str:
+    """Return a record as a line of JSON, its end included; raises Fault as `fitting` does.
+
+    Of records alike in the types of their fields the first is held against its class, the others by
+    what their types leave open: that a number is finite and a text Unicode.
+    """
+    values = vars(record).values()
+    shape = (type(record), *map(type, values))
+    known = shape in _FITTING and all(
+        -AMOUNT_LIMIT < value < AMOUNT_LIMIT for value in values if type(value) in (int, float)
+    )
+    if not known and (wrong := problem(type(record), dataclasses.asdict(record))):
         raise Fault(f"{wrong[0]} {wrong[1]}")
+    _FITTING.add(shape)
     try:
-        dumps(record).encode()
-        json.dumps(dataclasses.asdict(record), allow_nan=False)
+        line = dumps(record, allow_nan=False) + "\n"
+        line.encode()
     except UnicodeEncodeError as err:
         raise Fault("half of a surrogate pair: not Unicode text") from err
     except ValueError as err:
         raise Fault("NaN or Infinity is not a number") from err
-    return record
+    return line
+
+
+_FITTING: set[tuple[type, ...]] = set()
 
 
 def printable(text: str) -> str:

@@ -103,6 +103,8 @@ def pieces(found: Mapping[str, list[Row]]) -> dict[str, Any]:
         "gaps": tables.rounded(found["gaps"]),
         "signs": noted(tables.signs(found["signs"], order, bold)),
         "ways": sentences.ways(found["signs"]),
+        "findings": tables.listing(found["findings"]),
+        "repairs": tables.rounded(found["repairs"]),
         "settings": tables.listing(found["settings"]),
         "modes": noted(tables.mode_table(found["modes"], tuned)),
         "scales": noted(tables.scales(found["scales"])),

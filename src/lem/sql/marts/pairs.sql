@@ -4,11 +4,32 @@ with item_values as (select * from item_values),
 models as (select source, name as model, entry, role from models),
 clusters as (select source, benchmark as prompts, item_id, cluster from items),
 scored as (select distinct source, prompts from item_values where benchmark is not null),
+wanted as (
+    select
+        'fine-tune' as kind, null as declared, 0 as margin, null as prompts, source, entry as candidate, below as baseline
+    from lineage
+    union all
+    select 'declared', declared, margin, prompts, source, candidate, baseline from declared
+),
+-- no other row is of a pair: a million answers of one model alone are not grouped for nothing
+compared as (
+    select source, candidate as entry from wanted
+    union
+    select source, baseline from wanted
+),
+wrapped as (select distinct source, model, prompts from item_values where mode <> 'naked'),
+relevant as (
+    select item_values.*, coalesce(models.entry, model) as entry, models.role
+    from item_values left join models using (source, model)
+    where
+        (source, coalesce(models.entry, model)) in (from compared)
+        or (source, model, prompts) in (from wrapped)
+),
 side as (
     select
-        source, coalesce(models.entry, model) as entry, models.role, prompts, benchmark, mode, metric, regime,
-        filter, scorer, item_id, list(value order by model) as seed_values, max(task_version) as task_version
-    from item_values left join models using (source, model)
+        source, entry, role, prompts, benchmark, mode, metric, regime, filter, scorer, item_id,
+        list(value order by model) as seed_values, max(task_version) as task_version
+    from relevant
     group by all
 ),
 item_sets as (
@@ -16,13 +37,6 @@ item_sets as (
         source, entry, prompts, mode, metric, regime, filter, scorer, md5(string_agg(item_id, ' ' order by item_id)) as item_set
     from side
     group by all
-),
-wanted as (
-    select
-        'fine-tune' as kind, null as declared, 0 as margin, null as prompts, source, entry as candidate, below as baseline
-    from lineage
-    union all
-    select 'declared', declared, margin, prompts, source, candidate, baseline from declared
 ),
 by_model as (
     select

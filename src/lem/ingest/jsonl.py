@@ -1,0 +1,194 @@
+"""Anybody's answers: JSON Lines with a field for the prompt and one for the response.
+
+    lem ingest jsonl out.jsonl --map prompt=question,response=output.text --model their-7b
+    lem ingest jsonl runs/ --map response=completion,prompts=task,answer=target --as theirs
+
+`--map OURS=THEIRS`: OURS is one of id, prompt, response, answer (the right one),
+model, prompts, category, cluster, gen_time (seconds), tokens, finish_reason, reasoning,
+sample, mode; THEIRS is a field of a row, or a way into it with dots. A field that
+is not mapped is looked for under our name. A row without an id has its line's number, a row
+that names no prompts has its file's name. Rows with a right answer become items
+too, and are scored: by `--score`, else as numbers where every right answer is one.
+
+A file is read in pieces, by two processes where it is big, and written as it is read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from lem import layout
+from lem.errors import LemError
+from lem.ingest.dump import Dump, Kind, nameable
+from lem.ingest.jsonl_kept import Seen, Spool, Took, score, take
+from lem.ingest.jsonl_rows import ALIASES, DEFAULTS, Done, Piece, Plan, read_piece, run_of
+from lem.ingest.lines import Fault
+from lem.params import CHOICE
+from lem.params_imports import ImportSpec
+from lem.record_files import write_json
+from lem.records import Model, Run, fields
+
+PIECE = 4_000_000  # bytes
+BIG = 64_000_000  # bytes of all files from which two processes pay
+PROCESSES = 2
+AHEAD = 6  # pieces read and not yet written
+
+
+def reads(file: str) -> bool:
+    """Return whether this kind reads a file."""
+    return file.endswith(".jsonl")
+
+
+def convert(dump: Dump, spec: ImportSpec) -> None:
+    """Write the dump's answers, items, scores, runs and models below `dump.root`."""
+    plan = plan_of(spec)
+    took = Took(Spool(dump))
+    known = {file: Seen() for file in dump.files}
+    size = sum((dump.root / "raw" / file).stat().st_size for file in dump.files)
+    for piece, done in read_all(plan, all_pieces(dump), size):
+        take(dump, took, known[piece.file], piece, done)
+    for file, seen in known.items():
+        typos(plan, spec, file, seen)
+    took.spool.flush()
+    score(took, scorers_of(spec))
+    took.spool.flush()
+    write_runs(dump, took)
+    write_models(dump, sorted({group.model for group in took.keys}), spec.fine_tuned)
+
+
+def plan_of(spec: ImportSpec) -> Plan:
+    """Return how rows are read; LemError for a field of ours, a scorer or a name that is none."""
+    mapped: dict[str, str] = {}
+    for name, theirs in spec.map.items():
+        ours = ALIASES.get(name, name)
+        if ours not in DEFAULTS:
+            raise LemError(f"--map {name}={theirs}: no field of ours; there are: {', '.join(DEFAULTS)}")
+        if ours in mapped:
+            raise LemError(f"--map {name}={theirs}: {ours} is mapped to {mapped[ours]} already")
+        mapped[ours] = theirs
+    scorers_of(spec)
+    if spec.benchmark is not None:
+        layout.confined(spec.benchmark, "--benchmark")
+    return Plan(spec.name, mapped, spec.model and _model(spec.model), spec.benchmark, bool(spec.score))
+
+
+def _model(name: str) -> str:
+    try:
+        return nameable(name)
+    except Fault as fault:
+        raise LemError(str(fault)) from fault
+
+
+def scorers_of(spec: ImportSpec) -> tuple[str, ...]:
+    """Return the scorers that are asked for; LemError lists the ones there are."""
+    from lem.scoring.scorers import SCORERS
+
+    usable = [name for name in SCORERS if name != CHOICE]  # a row states no wrong answers to choose from
+    for name in spec.score:
+        if name not in usable:
+            raise LemError(f"--score {name}: no scorer of single answers; there are: {', '.join(usable)}")
+    return tuple(dict.fromkeys(spec.score))
+
+
+def typos(plan: Plan, spec: ImportSpec, file: str, seen: Seen) -> None:
+    """Raise LemError for a field that no row of a file has: that is no fault of the rows."""
+    for ours, theirs in plan.needed if seen.objects else ():
+        if theirs not in seen.found:
+            there = f"its first row has: {', '.join(map(_shown, seen.names[:40]))}"
+            if ours in plan.map:
+                raise LemError(
+                    f"{_shown(file)}: no row has the field {theirs!r}, mapped to our {ours}; {there}"
+                )
+            how = "give --model NAME or --map model=FIELD" if ours == "model" else f"give --map {ours}=FIELD"
+            raise LemError(f"{_shown(file)}: no row has a field {ours}; {how}; {there}")
+
+
+def _shown(name: str) -> str:
+    return name if name.isprintable() else repr(name)[1:-1]
+
+
+def all_pieces(dump: Dump) -> Iterator[Piece]:
+    """Yield every file in pieces, in order, with the name of its prompts where no row states one."""
+    stems = Counter(PurePosixPath(file).stem for file in dump.files)
+    for file in dump.files:
+        dump.tally("responses", file)
+        path = PurePosixPath(file)
+        named = path.stem if stems[path.stem] == 1 else str(path.with_suffix(""))
+        yield from pieces(dump.root / "raw" / file, file, as_name(named), PIECE)
+
+
+def pieces(path: Path, file: str, prompts: str, size: int) -> Iterator[Piece]:
+    """Yield a file in pieces of about `size` bytes that end where a line does, in bounded memory."""
+    number, first, at = 1, 0, 0
+    with path.open("rb") as bytes_in:
+        while block := bytes_in.read(size):
+            cut = block.rfind(b"\n") + 1
+            if cut:
+                yield Piece(path, file, prompts, number, first, at + cut)
+                number, first = number + block.count(b"\n"), at + cut
+            at += len(block)
+    if first < at:
+        yield Piece(path, file, prompts, number, first, at)
+
+
+def as_name(text: str) -> str:
+    """Return a text as a name of ours: other characters become a hyphen; 'answers' where nothing is left."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:80] or "answers"
+
+
+def read_all(plan: Plan, todo: Iterable[Piece], size: int) -> Iterator[tuple[Piece, Done]]:
+    """Yield what came of each piece, in order, whether one process reads them or two; `size` is of all."""
+    if size < BIG or (os.cpu_count() or 1) < PROCESSES:
+        yield from ((piece, read_piece(plan, piece)) for piece in todo)
+        return
+    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
+        yield from in_order(lambda piece: pool.submit(read_piece, plan, piece), todo)
+
+
+def in_order(submit: Callable[[Piece], Future[Done]], todo: Iterable[Piece]) -> Iterator[tuple[Piece, Done]]:
+    """Yield the results in the order of the pieces, a few of them computed ahead."""
+    ahead: deque[tuple[Piece, Future[Done]]] = deque()
+    for piece in todo:
+        ahead.append((piece, submit(piece)))
+        if len(ahead) >= AHEAD:
+            first, future = ahead.popleft()
+            yield first, future.result()
+    while ahead:
+        first, future = ahead.popleft()
+        yield first, future.result()
+
+
+def write_runs(dump: Dump, took: Took) -> None:
+    """Write the Run that each group's answers point at; a row states none of its settings."""
+    unknown: dict[str, Any] = dict.fromkeys(fields(Run))
+    for group, keys in sorted(took.keys.items()):
+        if keys:
+            told = {"run_id": run_of(dump.source, group), "source": dump.source, **group._asdict()}
+            run = Run(**{**unknown, **told, "responses": len(keys)})
+            write_json(dump.place(layout.log(*group, "json")), run)
+
+
+def write_models(dump: Dump, names: list[str], fine_tuned: Sequence[str]) -> None:
+    """Write a Model record a model; LemError for a fine-tuned name that is none of them."""
+    tuned = {_model(name) for name in fine_tuned}
+    if strangers := sorted(tuned - set(names)):
+        raise LemError(f"--fine-tuned {strangers[0]}: no such model; there are {', '.join(names) or 'none'}")
+    for name in names:
+        model = Model(name, source=dump.source, role="fine-tuned" if name in tuned else "baseline")
+        write_json(dump.place(layout.model_record(model.role, name)), model)
+
+
+KIND = Kind(
+    expects="*.jsonl with a field for the prompt and one for the response",
+    reads=reads,
+    keeps=reads,
+    convert=convert,
+    takes=("fine_tuned", "map", "model", "benchmark", "score"),
+)
