@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 ROWS = 1_000_000
 PER_SET = 10_000  # questions of a prompt set
 SENTENCES = 5_000
-CHARS = 900  # of an answer
+IN_ANSWER = 9, 15  # sentences, some 900 characters
 GOAL_SECONDS = 90  # for a million, in at most 4 GB
 NAME = "ingest-1m-vs-pandas"
 WORDS = """
@@ -72,7 +72,7 @@ def write_rows(path: Path, rows: int) -> None:
                 "id": f"q{item:05d}",
                 "task": f"set-{task:03d}",
                 "question": f"Question {item} of set {task}: what does the nurse carry over the bridge?",
-                "output": (rng.choice(OPENINGS) + " ".join(rng.choices(said, k=14)))[:CHARS],
+                "output": rng.choice(OPENINGS) + " ".join(rng.choices(said, k=rng.randint(*IN_ANSWER))),
                 "seconds": round(rng.random() * 3, 3),
             }
             out.write(json.dumps(row) + "\n")
@@ -127,6 +127,11 @@ def ours(file: Path, folder: Path) -> tuple[list[Step], str]:
     return steps, out
 
 
+def goal(peer_seconds: float, rows: int) -> float:
+    """Return the ratio that GOAL_SECONDS for a million rows mean, as many seconds less for fewer rows."""
+    return round(peer_seconds / (GOAL_SECONDS * rows / ROWS), 2)
+
+
 def row(rows: int = ROWS) -> dict[str, Any]:
     """Return a row of reports/bench.json; `equal_texts` are the answers of which both say the same."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -152,7 +157,7 @@ def row(rows: int = ROWS) -> dict[str, Any]:
         "ours_range": [rates[0], rates[0]],
         "peer_range": [rates[1], rates[1]],
         "equal_texts": rows if [mine["n"], mine["total"]] == theirs else 0,
-        "goal": round(peer.seconds / GOAL_SECONDS, 2),
+        "goal": goal(peer.seconds, rows),
         "seconds": {step.name: round(step.seconds, 1) for step in [*steps, peer]},
         "peak_gb": {step.name: round(step.peak_gb, 2) for step in [*steps, peer]},
     }

@@ -15,11 +15,12 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from lem import claims, engine, layout
+from lem import claims, engine, layout, stats
 from lem.claims import command
 from lem.claims.files import Relation, read
 from lem.claims.verdicts import Answer, Evidence, figure, judged
 from lem.cli import main
+from lem.report.words import text
 from test_sql_functions import write_study
 
 ROOT = Path(__file__).parents[1]
@@ -33,8 +34,13 @@ UPSTREAM = Path(os.environ.get("LEM_UPSTREAM", ROOT.parent / "shared" / "upstrea
 
 def pair(reading: str, metric: str = "exact_match", sides: str = "'a', 'b'") -> str:
     return f"""
-        select difference as value, n, low, high, 'they differ in ' || differs as missing
+        select difference as value, n, low, high, p, 'they differ in ' || differs as missing
         from difference('theirs', {sides}, '{metric}', '{reading}')"""
+
+
+def row(answer: str) -> str:
+    """Return a query that reads a table, and gives one row of this answer whatever is in it."""
+    return f"select {answer} from (select count(*) from models)"
 
 
 def claim(**more: object) -> dict[str, object]:
@@ -104,10 +110,10 @@ def refused(*args: str | Path) -> str:
         {"expected": ">= 20", "tolerance": None},
         {"repaired": pair("flexible"), "finding": "never_found"},
         {"repaired": pair("stored"), "finding": "misread"},
-        {"sql": "select 60.4999999 as value"},
-        {"expected": 0, "tolerance": 0, "sql": "select 0.1 + 0.2 - 0.3 as value"},
-        {"expected": 1, "sql": "select true as value"},
-        {"expected": 1, "tolerance": 0, "sql": "select 1.0::decimal(4, 2) as value, 3::hugeint as n;"},
+        {"sql": row("60.4999999 as value")},
+        {"expected": 0, "tolerance": 0, "sql": row("0.1 + 0.2 - 0.3 as value")},
+        {"expected": 1, "sql": row("true as value")},
+        {"expected": 1, "tolerance": 0, "sql": row("1.0::decimal(4, 2) as value, 3::hugeint as n") + ";"},
     ],
 )
 def test_reproduced(study: Path, more: dict[str, object]) -> None:
@@ -117,18 +123,24 @@ def test_reproduced(study: Path, more: dict[str, object]) -> None:
 def test_a_reproduced_claim_tells_its_number_its_interval_and_its_n(study: Path) -> None:
     reason = verdict_of(repaired=pair("stored"), finding="misread")[1]
     assert reason.startswith("The rows give 60 points (95 % ")
-    assert ", n = 30), as published. With misread repaired they give 60 points" in reason
+    assert (
+        ", n = 30, p = " in reason and "), as published. With misread repaired they give 60 points" in reason
+    )
 
 
 STATED = {"sql": "select value from figures where metric = 'exact_match'"}
 
 
-def test_what_is_only_stated_is_not_reproduced(study: Path) -> None:
+def stated() -> None:
     with duckdb.connect() as con:
         con.execute(
             "copy (select 'theirs' as source, 'exact_match' as metric, 60.0 as value) "
             "to 'reports/tables/figures.parquet' (format parquet)"
         )
+
+
+def test_what_is_only_stated_is_not_reproduced(study: Path) -> None:
+    stated()
     verdict, reason = verdict_of(**STATED, needs="the answers.")
     assert verdict == "not checkable"
     assert reason.startswith("The stated figures give 60 points, as published, but their rows are not here.")
@@ -140,13 +152,103 @@ def test_what_is_only_stated_is_not_reproduced(study: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "sql",
+    [
+        "with models as (from figures) select value from models",
+        "select value from figures -- from scores",
+        "select value from figures /* join item_values */ where 'from scores' <> ''",
+        'select value from "figures"',
+        "select value from main.figures",
+        "select value from FIGURES as scores",
+        "with unused as (from scores) select value from figures",
+    ],
+)
+def test_what_a_query_reads_is_not_how_it_is_worded(study: Path, sql: str) -> None:
+    stated()
+    assert verdict_of(sql=sql)[1].startswith(
+        "The stated figures give 60 points, as published, but their rows"
+    )
+
+
+def test_a_claim_of_figures_themselves_is_no_claim_of_an_effect(study: Path) -> None:
+    stated()
+    relation = {**STATED, "expected": "> 0", "tolerance": None, "of_figures": True}
+    assert verdict_of(**relation) == ("reproduced", "The stated figures give 60 points, as published.")
+
+
+@pytest.mark.parametrize("more", [{"expected": "> 0", "tolerance": None}, {"no_effect": 0}])
+@pytest.mark.parametrize(("p", "noise"), [(0.05, True), (0.4, True), (0.0499, False), (0, False)])
+def test_p_decides_beside_the_interval(study: Path, more: dict[str, object], p: float, noise: bool) -> None:
+    for interval in ("", ", 1 as low, 90 as high"):
+        verdict, reason = verdict_of(sql=row(f"60 as value, {p} as p{interval}"), **more)
+        assert verdict == ("reproduced but within noise" if noise else "reproduced")
+        assert (f"p is {p:g}, not below 0.05" in reason) == noise and f"p = {p:g})" in reason
+    assert verdict_of(sql=row(f"60 as value, {p} as p"))[0] == "reproduced"  # no claim of an effect
+
+
+def test_a_repair_after_which_p_is_too_great_is_an_artefact(study: Path) -> None:
+    more = {"expected": "> 0", "tolerance": None, "finding": "misread"}
+    assert verdict_of(repaired=row("50 as value, 0.3 as p"), **more)[0] == "artefact"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected", "verdict"),
+    [
+        (0, 100, 60, "artefact"),
+        (59.9, 60.1, 60, "reproduced"),
+        (-5, 60, "> 0", "artefact"),
+        (5, 100, "> 0", "reproduced"),
+        ("null", 100, 60, "reproduced"),
+    ],
+)
+def test_a_repair_that_leaves_the_value_open(
+    study: Path, low: object, high: float, expected: object, verdict: str
+) -> None:
+    repaired = row(f"null as value, {low} as low, {high} as high")
+    tolerance = None if isinstance(expected, str) else 0.5
+    more = {"expected": expected, "tolerance": tolerance, "repaired": repaired, "finding": "misread"}
+    found, reason = verdict_of(**more)
+    assert found == verdict
+    if low != "null":
+        assert f"repaired the figure lies anywhere from {low} to {high} points" in reason
+    lem_claims(write("c.yaml", claim(**more)))
+    cells = [line for line in Path("reports/claims-c.md").read_text().splitlines() if "(#sixty)" in line]
+    assert (f"| {low} to {high} | **{verdict}**" in cells[0]) == (low != "null")
+
+
+def test_a_repair_that_reads_no_table_repairs_nothing(study: Path) -> None:
+    assert verdict_of(repaired="select 1 as value", finding="misread")[0] == "reproduced"
+
+
+def test_a_relation_that_p_leaves_open_says_so(study: Path) -> None:
+    sql = row("-8.5 as value, -9 as low, -8 as high, 0.06 as p")
+    verdict, reason = verdict_of(sql=sql, expected="> 0", tolerance=None)
+    assert verdict == "contradicted"
+    assert reason.endswith("claimed is > 0 points, though p is 0.06, not below 0.05: it is within noise.")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected", "noise"),
+    [(-9, 1, "> 0", True), (-9, 0, "> 0", False), (-9, -8, ">= -8", True), (-20, 1, "< -15", True)],
+)
+def test_a_relation_that_is_contradicted_within_noise_says_so(
+    study: Path, low: float, high: float, expected: str, noise: bool
+) -> None:
+    sql = row(f"-8.5 as value, {low} as low, {high} as high")
+    verdict, reason = verdict_of(sql=sql, expected=expected, tolerance=None)
+    assert verdict == "contradicted"
+    said = "though the interval holds values that would agree: it is within noise."
+    assert reason.endswith(said) == noise
+
+
+@pytest.mark.parametrize(
     ("low", "high", "verdict"),
     [(-1, 1, "reproduced"), (-3, 1, "reproduced but within noise"), (0, 2.1, "reproduced but within noise")],
 )
 def test_the_same_is_shown_by_an_interval_that_reaches_no_further(
     study: Path, low: float, high: float, verdict: str
 ) -> None:
-    sql = f"select 0 as value, {low} as low, {high} as high"
+    sql = row(f"0 as value, {low} as low, {high} as high")
     assert verdict_of(expected=0, tolerance=0, within=2, sql=sql)[0] == verdict
 
 
@@ -163,7 +265,7 @@ def test_keys_that_do_not_fit_are_named(study: Path, more: dict[str, object], sa
 
 
 def test_a_relation_without_an_interval_says_so(study: Path) -> None:
-    relation = {"expected": "> 0", "tolerance": None, "sql": "select 60 as value"}
+    relation = {"expected": "> 0", "tolerance": None, "sql": row("60 as value")}
     assert verdict_of(**relation)[1].endswith("without an interval nobody can tell it from noise.")
 
 
@@ -175,8 +277,8 @@ FLEXIBLE = {"sql": pair("flexible"), "expected": 3.33, "tolerance": 0.01}
     [
         {**FLEXIBLE, "no_effect": 0},
         {**FLEXIBLE, "expected": "> 0", "tolerance": None},
-        {"expected": "< 5", "tolerance": None, "sql": "select 4 as value, 3 as low, 5 as high"},
-        {"expected": ">= 4", "tolerance": None, "sql": "select 4 as value, 3 as low, 5 as high"},
+        {"expected": "< 5", "tolerance": None, "sql": row("4 as value, 3 as low, 5 as high")},
+        {"expected": ">= 4", "tolerance": None, "sql": row("4 as value, 3 as low, 5 as high")},
     ],
 )
 def test_reproduced_but_within_noise(study: Path, more: dict[str, object]) -> None:
@@ -191,7 +293,7 @@ def test_reproduced_but_within_noise(study: Path, more: dict[str, object]) -> No
         {"repaired": pair("flexible")},
         {"expected": "> 0", "tolerance": None, "repaired": pair("flexible")},
         {"expected": "> 0", "tolerance": None, "repaired": pair("stored", sides="'b', 'a'")},
-        {"no_effect": 0, "repaired": "select 60 as value, -1 as low, 80 as high"},
+        {"no_effect": 0, "repaired": row("60 as value, -1 as low, 80 as high")},
     ],
 )
 def test_artefact(study: Path, more: dict[str, object]) -> None:
@@ -209,7 +311,7 @@ def test_no_artefact_without_the_finding(study: Path) -> None:
 
 
 def test_no_artefact_where_the_repair_has_no_value_or_changes_nothing(study: Path) -> None:
-    silent = {"repaired": "select null as value", "finding": "misread"}
+    silent = {"repaired": row("null as value"), "finding": "misread"}
     assert verdict_of(**silent) == ("reproduced", verdict_of(**silent)[1])
     assert verdict_of(**silent)[1].endswith("With misread repaired there is no value.")
     noisy = {"expected": "> 0", "tolerance": None, "sql": pair("flexible"), "repaired": pair("flexible")}
@@ -222,7 +324,10 @@ def test_no_artefact_where_the_repair_has_no_value_or_changes_nothing(study: Pat
         ({"expected": 59}, "claimed is 59 ± 0.5 points, inside that interval"),
         ({"expected": -60}, "claimed is -60 ± 0.5 points, outside that interval"),
         ({"expected": "< 0", "tolerance": None}, "claimed is < 0 points."),
-        ({"expected": "> 60", "tolerance": None}, "claimed is > 60 points."),
+        (
+            {"expected": "> 60", "tolerance": None},
+            "> 60 points, though the interval holds values that would agree",
+        ),
         ({"expected": 61, "repaired": pair("flexible"), "finding": "misread"}, "claimed is 61"),
     ],
 )
@@ -243,12 +348,16 @@ def test_contradicted(study: Path, more: dict[str, object], said: str) -> None:
             "`lem ingest --import published`. Needed: the table.",
         ),
         ({"sql": None, "needs": "the weights"}, "No query can answer it. Needed: the weights."),
-        ({"sql": "select 1 as value where false"}, "the query gives no row"),
+        ({"sql": row("1 as value") + " where false"}, "the query gives no row"),
+        ({"sql": "select 99 as value"}, "The query reads no table, so nothing answers it."),
+        ({"sql": "with models as (select 60 as value) from models"}, "The query reads no table"),
+        ({"sql": "select 60 as value -- from scores"}, "The query reads no table"),
+        ({"sql": "select count(*) as value from duckdb_tables()"}, "The query reads no table"),
         ({"sql": pair("stored", "mc1")}, "the query gives no row"),
-        ({"sql": "select null as value"}, "give no value"),
-        ({"sql": "select 'nan'::double as value"}, "give no value"),
+        ({"sql": row("null as value")}, "give no value"),
+        ({"sql": row("'nan'::double as value")}, "give no value"),
         (
-            {"sql": "select null as value, '3 of 9 rows.' as missing", "needs": "9 rows"},
+            {"sql": row("null as value, '3 of 9 rows.' as missing"), "needs": "9 rows"},
             "3 of 9 rows. Needed: 9 rows.",
         ),
     ],
@@ -282,7 +391,7 @@ def test_the_page_has_counts_a_row_and_a_section_for_each_claim(study: Path) -> 
         claim(),
         claim(id="not-so", expected=-1, claim=hostile),
         claim(id="misread", repaired=pair("flexible"), finding="misread"),
-        claim(id="ticks", sql="select 60 as value -- ```\n"),
+        claim(id="ticks", sql=row("60 as value") + " -- ```\n"),
     ]
     result = lem_claims(write(claims.DEFAULT, *entries))
     counts = "2 reproduced, 1 artefact, 1 contradicted"
@@ -292,7 +401,7 @@ def test_the_page_has_counts_a_row_and_a_section_for_each_claim(study: Path) -> 
     rows = [line for line in page.splitlines() if line.startswith("|")]
     assert len(rows) == 6 and {line.replace("\\|", "").count("|") for line in rows} == {9}
     assert "a \\| b \\`code\\` \\<b>bold\\</b> \\[x\\](y)" in page
-    assert "````sql\nselect 60 as value -- ```\n````" in page
+    assert f"````sql\n{row('60 as value')} -- ```\n````" in page
     for entry in entries:
         section = page.split(f"\n## {entry['id']}\n")[1].split("\n## ")[0]
         assert str(entry["sql"]).strip() in section
@@ -310,12 +419,18 @@ def test_the_same_claims_are_the_same_bytes(study: Path) -> None:
 
 def test_a_named_file_has_a_page_of_its_name(study: Path) -> None:
     for name, page in (
-        ("a/paper.v2.yaml", "claims-paper.v2.md"),
-        ("../x y/\u00e9t\u00e9 ..yml", "claims-t.md"),
+        ("a/paper.v2.yaml", "claims-a-paper.v2.md"),
+        ("b/paper.v2.yaml", "claims-b-paper.v2.md"),
+        ("../x y/\u00e9t\u00e9 ..yml", "claims-x-y-t.md"),
     ):
         lem_claims(write(study / "in" / name, claim()))
         assert (study / "reports" / page).is_file()
-    assert claims.page_of(Path("x" * 300)).name == f"claims-{'x' * 70}.md"
+    long = claims.page_of(Path("y" * 300, "x" * 300))
+    assert long.name == f"claims-{'y' * 60}-{'x' * 60}.md"
+    names = ("draft.md", "../draft.md", "/draft.md", "paper/draft.md", "\u00e9/\u00e9.md")
+    assert [claims.page_of(Path(name)).name[7:-3] for name in names] == [
+        *("draft", "draft", "draft", "paper-draft", "file")
+    ]
 
 
 def test_for_programs_it_prints_and_writes_nothing(study: Path) -> None:
@@ -483,7 +598,7 @@ def test_a_file_that_is_none(study: Path) -> None:
     [
         ("selec 1", "syntax error"),
         ("select value from nowhere", "nowhere does not exist"),
-        ("select 1 as v", "expected a column value, and none besides n, low, high and missing; found v"),
+        ("select 1 as v", "expected a column value, and none besides n, low, high, p and missing; found v"),
         ("select 1 as value, 2 as hi", "found value, hi"),
         ("select 1 as value, 2 as value", "found value, value"),
         ("select unnest([1, 2]) as value", "expected one row, found more"),
@@ -491,8 +606,19 @@ def test_a_file_that_is_none(study: Path) -> None:
         ("select 'x' as value", "value: expected a number, found str"),
         ("select [1] as value", "value: expected a number, found list"),
         ("select date '2026-01-01' as value", "value: expected a number, found date"),
-        ("select 1 as value, 2.5 as n", "n: expected a whole number, found 2.5"),
+        (
+            "select 1 as value, 2.5 as n",
+            "n: expected a whole number, 1 or more, or 0 without a value; found 2.5",
+        ),
         ("select 1 as value, 3 as low, 2 as high", "low 3 is above high 2"),
+        ("select 1 as value, 0 as n", "n: expected a whole number, 1 or more, or 0 without a value; found 0"),
+        ("select null as value, -1 as n", "n: expected a whole number, 1 or more, or 0 without"),
+        ("select 1 as value, 2 as low, 3 as high", "value 1 is below low 2"),
+        ("select 4 as value, 2 as low, 3 as high", "value 4 is above high 3"),
+        ("select 4 as value, 3 as high", "value 4 is above high 3"),
+        ("select 4 as value, 1.5 as p", "p: expected 0 to 1, found 1.5"),
+        ("select 4 as value, -1 as p", "p: expected 0 to 1, found -1"),
+        ("select 4 as value, 'no rows' as missing", "a value beside what is missing"),
         ("select null as value, 7 as missing", "missing: expected text, found int"),
         ("select error('a' || chr(10) || 'b') as value", "a"),
         ("select 1 as value; select 2 as value", "expected one query, found 2"),
@@ -504,6 +630,11 @@ def test_a_bad_query_is_one_line_that_names_the_claim(study: Path, key: str, sql
     more = {key: sql} if key == "sql" else {key: sql, "finding": "misread"}
     message = refused(write("c.yaml", claim(**more)))
     assert f"c.yaml:1: claim 'sixty': {key}: " in message and said in message
+
+
+@pytest.mark.parametrize("answer", ["null as value, 0 as n", "60 as value, 60 + 1e-12 as low, 61 as high"])
+def test_nothing_and_rounding_are_no_mistakes(study: Path, answer: str) -> None:
+    lem_claims(write("c.yaml", claim(sql=row(answer))))
 
 
 def test_every_bad_query_is_named_and_nothing_is_written(study: Path) -> None:
@@ -561,6 +692,106 @@ def test_the_published_claims_parse_and_each_query_runs(study: Path) -> None:
     assert {row["verdict"] for row in rows} == {"not checkable"}
 
 
+def table(name: str, *rows: dict[str, object]) -> None:
+    """Write a table of these rows over the study's."""
+    Path("rows.json").write_text(json.dumps(rows))
+    with duckdb.connect() as con:
+        con.execute(f"copy (from read_json('rows.json')) to 'reports/tables/{name}.parquet' (format parquet)")
+
+
+def published_rows() -> dict[str, dict[str, Any]]:
+    rows = json.loads(lem_claims(PUBLISHED, "--format", "json").stdout)
+    return {row["id"]: row for row in rows}
+
+
+def test_a_mark_of_cut_text_leaves_an_accuracy_open(study: Path) -> None:
+    about: dict[str, Any] = {"source": "lem-validation", "filter": "stored"}
+    stored: dict[str, Any] = {"n": 100, "low": 0.0, "high": 9.8}
+    table(
+        "variant_detail",
+        {**about, **stored, "model": "base", "metric": "gsm8k", "value": 4.0},
+        {**about, **stored, "model": "lem", "metric": "gsm8k", "value": 0.0},
+    )
+    cut = {**about, "prompts": "gsm8k", "metric": "exact_match", "rule": "score_of_cut_text", "n": 100}
+    open_value = {**cut, "repaired": None, "low": 0.0}
+    table(
+        "repairs",
+        {**open_value, "model": "base", "high": 100.0},
+        {**open_value, "model": "lem", "high": 80.0},
+    )
+    found = {"rule": "score_of_cut_text", "source": "lem-validation", "model": "base", "prompts": "gsm8k"}
+    table("quality_findings", {**found, "item_id": "Q1"})
+    rows = published_rows()
+    base, lem = rows["base-gsm8k-rows"], rows["lem-gsm8k-rows"]
+    assert (base["verdict"], base["repaired"]) == (lem["verdict"], lem["repaired"]) == ("artefact", None)
+    assert base["reason"].endswith("with it repaired the figure lies anywhere from 0 to 100 percent.")
+    assert lem["reason"].endswith("with it repaired the figure lies anywhere from 0 to 80 percent.")
+    degraded = rows["math-degraded"]
+    assert (degraded["repaired_low"], degraded["repaired_high"]) == (-100, 80)
+
+
+@pytest.mark.parametrize(("without", "value"), [(None, 0), ("P40_LAST", 1), ("P07", 1)])
+def test_the_forty_prompts_are_all_there_and_no_others(study: Path, without: str | None, value: int) -> None:
+    about: dict[str, Any] = {"source": "lem-validation", "prompts": "validation", "mode": "unsigned"}
+    seeds = [f"P{n:02}" for n in range(1, 40)] + ["P40_LAST"]
+    rows = [
+        {**about, "model": model, "seed_id": seed, "response": "r", "reasoning": "", "gen_time": 1.0}
+        for seed in seeds
+        for model in ("base", "lem")
+        if seed != without
+    ]
+    table("responses", *rows)
+    table("notes", {**about, "rule": "x", "file": "f", "model": "base", "detail": "d"})
+    assert published_rows()["seeds-p01-p40"]["value"] == value
+
+
+@pytest.mark.parametrize("n", [100, 99])
+def test_all_hundred_answers_tell_how_much_slower(study: Path, n: int) -> None:
+    about: dict[str, Any] = {"source": "lem-validation", "prompts": "gsm8k", "mode": "naked"}
+    told: dict[str, Any] = {**about, "response": "r", "reasoning": ""}
+    table(
+        "responses",
+        *({**told, "model": "base", "seed_id": f"Q{i}", "gen_time": 1.0 + i % 3} for i in range(n)),
+        *(
+            {**told, "model": "lem", "seed_id": f"Q{i}", "gen_time": 2.0 * (1 + i % 3) + i % 2}
+            for i in range(n)
+        ),
+    )
+    row = published_rows()["twice-slower-gsm8k"]
+    if n < 100:
+        assert (row["value"], row["p"], row["reason"]) == (None, None, "99 of the 100 results are here.")
+    else:
+        base, lem = ([1 + i % 3 for i in range(n)], [2 * (1 + i % 3) + i % 2 for i in range(n)])
+        expected = stats.ratio(lem, base)
+        found = row["value"], row["low"], row["high"]
+        assert found == pytest.approx((expected.value, expected.low, expected.high))
+        assert row["verdict"] == "reproduced"
+
+
+def test_ranks_that_tie_have_their_mean(study: Path) -> None:
+    from scipy.stats import spearmanr
+
+    scores: dict[str, dict[str, list[float]]] = {
+        "direct": {"x": [1, 2, 2, 3, 5], "y": [4, 4, 1, 1, 0]},
+        "train_before_test": {"x": [1, 1, 2, 3, 4], "y": [1, 2, 2, 2, 9]},
+    }
+    table(
+        "figures",
+        *(
+            {
+                **{"source": "lm-harmony", "metric": "score", "regime": regime, "benchmark": benchmark},
+                **{"model": f"m{place}", "value": value, "document": "d", "place": "p", "unit": "u"},
+                **{"n": 20, "stderr": 0.1},
+            }
+            for regime, tasks in scores.items()
+            for benchmark, values in tasks.items()
+            for place, value in enumerate(values)
+        ),
+    )
+    before, after = (spearmanr(tasks["x"], tasks["y"]).statistic for tasks in scores.values())
+    assert published_rows()["more-consistent"]["value"] == pytest.approx(after - before)
+
+
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Return the published claims as the real rows answer them; the tables are built once."""
@@ -586,9 +817,9 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]
 
 Number = tuple[float, float]
 PERCENTAGES: dict[str, tuple[Number, Number]] = {  # value, interval
-    "truthful-34-6": ((34.6, 0.05), (8.2, 63.2)),
-    "safer-4-6": ((4.6, 0.05), (1.4, 8.5)),
-    "nuanced-8-3": ((8.3, 0.05), (2.5, 14.3)),
+    "truthful-34-6": ((34.6, 0.05), (6.2, 76.9)),
+    "safer-4-6": ((4.6, 0.05), (1.0, 8.5)),
+    "nuanced-8-3": ((8.3, 0.05), (2.2, 15.0)),
 }
 
 
@@ -611,16 +842,22 @@ def test_the_judged_means_of_the_detailed_table_are_those_of_the_rows(
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("truthful-safer-nuanced-ethics", -0.16),
-        ("lek-better-ethics", -8),
-        ("lek-better-composure", -6),
-        ("delta-1b-safety", -0.16),
-        ("delta-1b-nuance", 0.16),
-        ("delta-1b-kindness", 0.02),
+        ("truthful-safer-nuanced-ethics-safety", -0.16),
+        ("lek-better-ethics-gsm8k", -8),
+        ("lek-better-ethics-safety", -0.16),
+        ("lek-better-composure-gsm8k", -6),
+        ("lek-better-composure-kindness", -0.36),
+        ("safety-positive-1b-ethics", -0.16),
+        ("delta-1b-ethics-gsm8k", -8),
+        ("delta-1b-ethics-safety", -0.16),
+        ("delta-1b-ethics-nuance", 0.16),
+        ("delta-1b-ethics-kindness", 0.02),
+        ("delta-1b-composure-safety", 0.4),
+        ("delta-1b-composure-nuance", 0.66),
+        ("delta-1b-composure-kindness", -0.36),
         ("format-10-prompts", 7),
         ("test-cases-401", 400),
         ("unsigned-no-reasoning", 4),
-        ("twice-slower-truthfulqa", 4.169),
         ("twice-slower-27b", 0.886),
     ],
 )
@@ -631,11 +868,21 @@ def test_what_the_rows_contradict(ledger: dict[str, dict[str, Any]], name: str, 
 
 
 @pytest.mark.parametrize(
-    "name", ["truthful-safer-nuanced-composure", "abliteration-worse", "lower-untruthful", "lower-refusal"]
+    "name",
+    [
+        "truthful-safer-nuanced-composure-truthful",
+        "truthful-safer-nuanced-ethics-nuance",
+        "abliteration-worse-gsm8k",
+        "abliteration-worse-truthful",
+        "lek-better-ethics-kindness",
+        "lower-untruthful",
+        "lower-refusal",
+        "sharded-identical",
+    ],
 )
 def test_what_is_within_noise(ledger: dict[str, dict[str, Any]], name: str) -> None:
     row = ledger[name]
-    assert row["verdict"] in ("reproduced but within noise", "artefact")
+    assert row["verdict"] == "reproduced but within noise"
     assert row["low"] <= 0 <= row["high"]
 
 
@@ -650,13 +897,16 @@ def test_the_accuracies_hold_only_as_stored(ledger: dict[str, dict[str, Any]]) -
         row = ledger[f"{variant}-gsm8k"]
         assert (row["verdict"], row["value"], row["repaired"]) == ("artefact", stored, repaired)
         assert row["repaired_low"] < repaired < row["repaired_high"]
-    delta = ledger["delta-1b-gsm8k"]
+    delta = ledger["delta-1b-composure-gsm8k"]
     assert (delta["verdict"], delta["value"], delta["repaired"]) == ("artefact", -6, -4)
 
 
 def test_an_excerpt_is_not_counted_as_a_whole(ledger: dict[str, dict[str, Any]]) -> None:
-    for name in ("answers-240", "answers-40-each", "base-gsm8k-rows"):
-        assert ledger[name]["verdict"] == "not checkable"
+    whole = ("answers-240", "answers-40-each", "base-gsm8k-rows", "lem-gsm8k-rows", "seeds-p01-p40")
+    for name in (*whole, "twice-slower-gsm8k", "twice-slower-truthfulqa", "four-scales"):
+        assert (ledger[name]["verdict"], ledger[name]["p"]) == ("not checkable", None)
+    assert ledger["twice-slower-gsm8k"]["reason"] == "15 of the 100 results are here."
+    assert ledger["twice-slower-27b"]["n"] == 40
     assert "36 of 40 logged answers are not in" in ledger["answers-240"]["reason"]
 
 
@@ -665,3 +915,17 @@ def test_the_leaderboard_follows_from_its_scores(ledger: dict[str, dict[str, Any
     assert [ledger[name]["value"] for name in ("benchmarks-24", "models-61", "ranks-ours")] == [24, 61, 59]
     assert ledger["more-consistent"]["verdict"] == "not checkable"
     assert "lem ingest lm-harmony PATH" in ledger["more-consistent"]["reason"]
+
+
+def test_the_readme_shows_rows_of_this_ledger(ledger: dict[str, dict[str, Any]]) -> None:
+    def cell(*ends: float | None) -> str:
+        return " to ".join(figure(end) for end in ends) if None not in ends else ""
+
+    told = {
+        f"| {text(row['claim'])} | {text(row['published'])} | {cell(row['value'])} | {row['n']} "
+        f"| {cell(row['low'], row['high'])} | {cell(row['repaired'])} | **{row['verdict']}** |"
+        for row in ledger.values()
+    }
+    readme = (ROOT / "README.md").read_text()
+    shown = [line for line in readme.splitlines() if line.endswith("** |") and line.startswith("| ")]
+    assert len(shown) >= 10 and set(shown) <= told

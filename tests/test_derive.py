@@ -332,3 +332,17 @@ def test_repeats_of_a_judge_agree_as_krippendorff_says(said, expected):
     says(found, repeats=2, items=len(said), source="own")
     assert found["alpha"] == (None if expected is None else pytest.approx(expected))
     assert row["said"] == said
+
+
+@pytest.mark.parametrize(("metric", "values"), [("exact_match", [1.0, 0.0, 1.0]), ("chars", [3.0, 5.0, 4.0])])
+def test_a_measurement_of_no_clusters_is_handed_none_and_says_the_same(monkeypatch, metric, values):
+    row = {**dict.fromkeys(derive.MEASURES, "x"), "metric": metric, "sample_values": values, "unscored": 0}
+    lone, apart, pair = ([None] * 3, ["a", "b", "c"], ["a", "a", None])
+    assert derive.measurement({**row, "clusters": lone}) == derive.measurement({**row, "clusters": apart})
+    handed = []
+    for name in ("proportion", "mean"):
+        real = getattr(derive.stats, name)
+        monkeypatch.setattr(derive.stats, name, lambda v, c, real=real: handed.append(c) or real(v, c))
+    for labels in (lone, pair):
+        derive.measurement({**row, "clusters": labels})
+    assert handed == [None, pair]

@@ -107,7 +107,7 @@ def test_repro_on_a_fresh_clone_rebuilds_only_the_weights(reference, tmp_path):
     assert make_repro(folder) == []
     assert run("git", "status", "--porcelain", cwd=folder).stdout == ""
     replace(folder / "params.yaml", "micro-lek >= micro - 20 on sums", "micro-lek >= micro - 30 on sums")
-    assert make_repro(folder) == ["warehouse", "report"]
+    assert make_repro(folder) == ["warehouse", "claims", "mapping", "report"]
 
 
 def test_an_edited_prompt_is_the_only_one_asked_again(clone):
@@ -120,9 +120,7 @@ def test_an_edited_prompt_is_the_only_one_asked_again(clone):
         "generate@micro-naked",
         "generate@micro-sandwich",
         *(f"generate-tuned@{tuned}-0-{mode}" for tuned in TUNED for mode in ("naked", "sandwich")),
-        "check",
-        "warehouse",
-        "report",
+        *AFTER,
     }
     assert len(re.findall(r"Keeping 11 answers, 1 to ask", done.stdout)) == 6
 
@@ -168,16 +166,14 @@ def test_a_new_model_and_a_new_benchmark_run_only_their_cells(clone):
         "format",
         "answer",
         "score",
-        "check",
-        "warehouse",
-        "report",
+        *AFTER,
     }
     params["benchmarks"]["more"] = {**params["benchmarks"]["sums"], "limit": 5}
     (clone / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     stages = set(ran(run("dvc", "repro", cwd=clone)))
     cells = {f"{stage}@{model}-more" for stage in ("answer", "score") for model in ("half", "micro")}
     cells |= {f"{stage}-tuned@{tuned}-0-more" for stage in ("answer", "score") for tuned in TUNED}
-    assert stages == {"items@more", *cells, "check", "warehouse", "report"}
+    assert stages == {"items@more", *cells, *AFTER}
 
 
 def test_another_recipe_runs_its_stage_again(clone):
@@ -262,7 +258,7 @@ def test_imports_are_in_the_tables_and_stay_there(clone):
     (theirs / "items").mkdir()
     (theirs / "items/b.jsonl").write_text(json.dumps(item) + "\n")
     count = ("lem", "sql", "select count(*) from items where source = 'theirs'")
-    assert ran(run("dvc", "repro", cwd=clone)) == ["check", "warehouse", "report"]
+    assert ran(run("dvc", "repro", cwd=clone)) == [*AFTER]
     assert run(*count, cwd=clone).stdout.split()[1] == "1"
     assert ran(run("dvc", "repro", cwd=clone)) == []
     assert run(*count, cwd=clone).stdout.split()[1] == "1"
@@ -274,7 +270,7 @@ def cells(entry, seed):
     return modes | {f"{stage}-tuned@{entry}-{seed}-sums" for stage in ("answer", "score")}
 
 
-AFTER = {"check", "warehouse", "report"}
+AFTER = ("check", "warehouse", "claims", "mapping", "report")
 
 
 def test_a_judge_that_is_away_leaves_nulls_and_a_later_call_asks_only_those(clone):
@@ -287,7 +283,7 @@ def test_a_judge_that_is_away_leaves_nulls_and_a_later_call_asks_only_those(clon
     assert stages == {
         "judge@micro-sums",
         *(f"judge-tuned@{tuned}-0-sums" for tuned in TUNED),
-        *("check", "warehouse", "report"),
+        *AFTER,
     }
     judged = clone / "data/judged/sums/micro.jsonl"
     assert {row["value"] for row in map(json.loads, judged.read_text().splitlines())} == {None}

@@ -76,6 +76,7 @@ def outputs(make_study, tmp_path_factory):
         text = Path("params.yaml").read_text()
         Path("params.yaml").write_text(text.replace("judge: {rubrics: {}}", judged))
         for words in (
+            "ingest --import published",
             "items --benchmark sums",
             "convert --model micro",
             "distil --set lek",
@@ -86,12 +87,15 @@ def outputs(make_study, tmp_path_factory):
             "judge --model micro --benchmark sums",
             "check",
             "warehouse",
+            "claims",
+            "mapping",
             "report",
         ):
             result = CliRunner().invoke(main, words.split(), catch_exceptions=False)
             assert result.exit_code == 0, result.output
         unpacked = convert.convert(sources.resolve(str(small_gguf(folder / "small.gguf"))), Path("small"))
         return {
+            "ingest": of_json("data/imported/published/figures/paper.csv.jsonl"),
             "items": of_json("data/items/sums.jsonl"),
             "convert": digest([unpacked["files"], convert.weights_sha(Path("data/models/micro"))]),
             "distil": of_json("data/training/lek/train.jsonl", "data/distilled/lek/answers.jsonl"),
@@ -103,6 +107,8 @@ def outputs(make_study, tmp_path_factory):
             "judge": of_json("data/judged/sums/micro.jsonl"),
             "check": digest(json.loads(Path("reports/checks.json").read_text())),
             "warehouse": of_tables(),
+            "claims": digest([MEASURED.sub("#", Path("reports/claims.md").read_text())]),
+            "mapping": digest([MEASURED.sub("#", Path("reports/DATA_MAPPING.md").read_text())]),
             "report": digest([MEASURED.sub("#", Path("reports/report.md").read_text())]),
         }
 

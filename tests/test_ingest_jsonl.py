@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from lem.cli import main
 from lem.ingest import jsonl, kinds, lines
 from lem.ingest.jsonl import pieces
-from lem.ingest.jsonl_rows import Piece, Plan, read_piece
-from lem.record_files import dumps, read_json, read_jsonl
+from lem.ingest.jsonl.rows import Piece, Plan, read_piece
+from lem.record_files import dumps, read_json, read_jsonl, sha256
 from lem.records import Item, Model, Quarantined, Response, Run, Score
 
 OUT = Path("data/imported/jsonl")
@@ -175,7 +175,9 @@ def test_a_field_that_the_map_uses_means_nothing_else(file):
         (MAP, ("--model", "m", "--benchmark", "../b"), "--benchmark"),
         (MAP, ("--model", "m", "--score", "bleu"), "there are: number, refusal"),
         (MAP, ("--model", "m", "--score", "multiple_choice"), "no scorer of single answers"),
-        (MAP, ("--model", "m", "--fine-tuned", "n"), "no such model; there are m"),
+        (MAP, ("--model", "m", "--fine-tuned", "n"), "--fine-tuned n: no such model; there are m"),
+        (MAP, ("--model", "m", "--fine-tuned", "o/n"), "--fine-tuned o__n: no such model; there are m"),
+        (MAP, ("--model", "m", "--fine-tuned", "../n"), "--fine-tuned ..__n: no such model; there are m"),
     ],
 )
 def test_a_persons_typo_is_said(file, mapped, options, said):
@@ -198,7 +200,81 @@ def test_a_folder_has_prompts_by_file_and_by_path_where_names_are_equal(tmp_path
         (tmp_path / "dump" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "dump" / name).write_bytes(encoded(ROW))
     ingest(tmp_path / "dump", "--model", "m")
-    assert [r.prompts for r in responses()] == ["a-out", "b-out", "my-file"]
+    ends = [sha256(name)[:8] for name in ("a/out.jsonl", "b/out.jsonl", "my file!.jsonl")]
+    assert [r.prompts for r in responses()] == [f"a-out-{ends[0]}", f"b-out-{ends[1]}", f"my-file-{ends[2]}"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a b.jsonl", "a-b.jsonl"),
+        ("ответы.jsonl", "antworten-ä.jsonl", "回答.jsonl"),
+        ("x/A.jsonl", "y/a.jsonl"),
+        ("a/b.jsonl", "c/b.jsonl", "a-b.jsonl"),
+        (f"{'n' * 90}1.jsonl", f"{'n' * 90}2.jsonl"),
+    ],
+)
+def test_two_files_never_share_a_name(tmp_path, names):
+    for name in names:
+        (tmp_path / "dump" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "dump" / name).write_bytes(encoded(ROW))
+    ingest(tmp_path / "dump", "--model", "m")
+    assert len({r.prompts.lower() for r in responses()}) == len(names) and quarantine() == []
+    assert jsonl.names_of(names) == {n: jsonl.names_of(names[::-1])[n] for n in names}
+
+
+def test_a_name_that_looks_like_a_changed_one_is_told_apart():
+    changed = jsonl.names_of(["a b.jsonl"])["a b.jsonl"]
+    found = jsonl.names_of(["a b.jsonl", "a-b.jsonl", f"{changed}.jsonl"])
+    assert len(set(found.values())) == 3 and (found["a b.jsonl"], found["a-b.jsonl"]) == (changed, "a-b")
+
+
+@pytest.mark.parametrize(("options", "field"), [(("--benchmark", "b"), {}), ((), {"prompts": "b"})])
+def test_shards_of_one_set_keep_every_row(tmp_path, monkeypatch, options, field):
+    (tmp_path / "dump").mkdir()
+    row = {"question": "What?", "output": "That."}
+    for name in ("part-0", "part-1", "part-2"):
+        (tmp_path / f"dump/{name}.jsonl").write_bytes(encoded({**row, **field}, {**row, **field}))
+    ingest(tmp_path / "dump", "--model", "m", *options)
+    assert [r.seed_id for r in responses()] == [f"part-{n}:{line}" for n in range(3) for line in (1, 2)]
+    assert {r.prompts for r in responses()} == {"b"} and quarantine() == []
+    monkeypatch.setattr(jsonl, "PIECE", 30)
+    monkeypatch.setattr(jsonl, "BIG", 0)
+    assert "unchanged" in ingest(tmp_path / "dump", "--model", "m", *options).output
+
+
+def test_a_row_of_its_files_own_prompts_has_its_line_and_one_that_joins_them_its_file_too(tmp_path):
+    (tmp_path / "dump").mkdir()
+    row = {"question": "What?", "output": "That."}
+    (tmp_path / "dump/a.jsonl").write_bytes(encoded(row, {**row, "prompts": "a"}))
+    (tmp_path / "dump/b.jsonl").write_bytes(encoded({**row, "prompts": "a"}, row))
+    ingest(tmp_path / "dump", "--model", "m")
+    ids = [(r.prompts, r.seed_id) for r in responses()]
+    assert ids == [("a", "1"), ("a", "a:2"), ("a", "b:1"), ("b", "2")] and quarantine() == []
+
+
+def test_a_file_alone_has_its_lines_as_ids_whatever_its_prompts(file):
+    file.write_bytes(encoded({"question": "What?", "output": "That."}))
+    ingest(file, "--model", "m", "--benchmark", "b")
+    assert [r.seed_id for r in responses()] == ["1"]
+
+
+def test_a_field_that_no_terminal_should_show_is_written_out(file):
+    file.write_bytes(encoded({"\x1b[2Jx": "a"}))
+    output = ingest(file, "--model", "m", code=1).output
+    assert "\x1b" not in output and "\\x1b[2Jx" in output
+
+
+def test_a_whole_number_as_id_is_one_that_any_column_holds(file):
+    file.write_bytes(encoded({**ROW, "id": lines.AMOUNT_LIMIT - 1}, {**ROW, "id": -lines.AMOUNT_LIMIT}))
+    ingest(file, "--model", "m")
+    assert [r.seed_id for r in responses()] == [str(2**53 - 1)] and len(quarantine()) == 1
+
+
+def test_the_benchmarks_goal_is_as_many_seconds_as_the_rows_ask_for():
+    from benches.ingest import goal
+
+    assert (goal(45, 1_000_000), goal(4.5, 100_000)) == (0.5, 0.5)
 
 
 BAD = [

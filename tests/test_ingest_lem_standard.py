@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from lem.cli import main
 from lem.ingest import dump as dump_module
-from lem.ingest import lem_standard, lines
-from lem.ingest.lem_standard import identity, role
+from lem.ingest import lem_standard, lines, places
+from lem.ingest.answers import role
+from lem.ingest.lem_standard import identity
 from lem.record_files import read_json, read_jsonl, sha256
 from lem.records import (
     Item,
@@ -341,6 +342,7 @@ def test_without_its_question_set_item_ids_are_taken_as_they_stand(tmp_path: Pat
 @pytest.mark.parametrize("kept", ["results/do_not_base.jsonl", "x_scores.json"])
 def test_a_question_set_without_a_sound_question_refuses_every_id(tmp_path: Path, kept: str) -> None:
     folder = write(tmp_path / "part", {kept: tiny()[kept], "do_not.jsonl": b"torn\n", "numbers.jsonl": b""})
+    write(folder, {"safe.jsonl": jsonl({"id": "S1", "question": "Is it?"})})  # what makes it an import
     rows, imported, quarantined = rows_of(ingest(folder).output)[kept]
     assert imported == 0 and rows == quarantined > 0
 
@@ -653,7 +655,7 @@ def test_a_changed_dump_replaces_the_whole_import(folder: Path) -> None:
     ingest(folder)
     for name in ("results/do_not_base.jsonl", "x_scores.json"):
         (folder / name).unlink()
-    assert ingest(folder).output.endswith("written\n")
+    assert ingest(folder).output.endswith("replaced\n")
     assert not (OUT / "answers/do_not/base.jsonl").exists()
     assert listed(OUT / "scores") == ["numbers"] and stored(scores("numbers")) == []
     assert listed("data/imported") == ["lem-standard"]
@@ -710,7 +712,7 @@ def test_a_linked_results_folder_is_not_followed(tmp_path: Path, folder: Path) -
 def test_a_file_that_becomes_a_link_after_the_survey_is_not_copied(tmp_path: Path, folder: Path) -> None:
     (folder / "late.jsonl").symlink_to(folder / "do_not.jsonl")
     with pytest.raises(OSError, match="late"):
-        dump_module.copy_raw(folder, tmp_path / "copy", ["late.jsonl"])
+        places.copy_raw(folder, tmp_path / "copy", ["late.jsonl"])
 
 
 @pytest.mark.parametrize("name", ["../../x", "a/b", "/x", ".x", "", "..", "a\nb", "own", "x" * 81])

@@ -550,9 +550,10 @@ def test_a_summary_that_cannot_be_taken_is_quarantined(folder: Path, whole: obje
 def test_a_model_that_is_a_path_is_no_path_of_ours(tmp_path: Path) -> None:
     whole = {"sums": {"base_truthful": 1, "../../x_truthful": 2}}
     write(tmp_path / "dump", {"benchmarks/summary.json": json.dumps(whole).encode()})
-    ingest(tmp_path / "dump")
-    assert "cannot be a file name of ours" in quarantine()[0].reason
-    assert not list(tmp_path.rglob("x*")) and models() == {}
+    failed = ingest(tmp_path / "dump")
+    assert failed.exit_code == 1 and "not one row could be imported" in failed.output
+    assert "cannot be a file name of ours" in failed.output and not OUT.exists()
+    assert not list(tmp_path.rglob("x*"))
 
 
 @pytest.mark.parametrize("text", [b"", b"nothing here\n", run_log().encode("utf-16"), b"\x00\xff" * 500])

@@ -182,7 +182,9 @@ def test_a_score_that_is_no_number_is_quarantined_with_its_keys(
     ],
 )
 def test_hostile_json(here: Path, text: str | bytes, expected: tuple[int, int, int], reason: str) -> None:
-    assert counts(ingest(written(here / "s.json", text)), "s.json") == expected
+    written(here / "d/s.json", text)
+    written(here / "d/sound.json", {"direct_eval": {"other": {"z": 1}}})
+    assert counts(ingest(here / "d"), "s.json") == expected
     (row,) = quarantine()
     assert reason in row.reason
 
@@ -231,7 +233,9 @@ HEAD = "| | rank | Pc1 | A |\n|-|-|-|-|\n"
 def test_a_faulty_row_of_the_table(
     here: Path, rows: str, expected: tuple[int, int, int], reason: str
 ) -> None:
-    assert counts(ingest(written(here / "t.md", HEAD + rows + "\n")), "t.md") == expected
+    written(here / "d/t.md", HEAD + rows + "\n")
+    written(here / "d/sound.json", {"direct_eval": {"other": {"z": 1}}})
+    assert counts(ingest(here / "d"), "t.md") == expected
     assert all(reason in row.reason for row in quarantine())
     assert {row.line for row in quarantine()} <= {3, 4}
 

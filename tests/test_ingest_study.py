@@ -304,7 +304,7 @@ def test_nothing_is_written_outside_the_import(folder: Path, tmp_path: Path) -> 
 def test_a_changed_study_replaces_the_whole_import(folder: Path) -> None:
     ingest(folder)
     (folder / "data/scores/sums/m.jsonl").unlink()
-    assert ingest(folder).output.endswith("written\n")
+    assert ingest(folder).output.endswith("replaced\n")
     assert not (OUT / "scores").exists()
 
 

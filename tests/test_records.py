@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from lem import record_files, records
 from lem.errors import LemError
 from lem.records import (
+    Figure,
     Item,
     Model,
     Record,
@@ -74,7 +75,8 @@ def test_a_line_has_the_fields_of_its_class_in_order():
 SPARSE = {
     Response: ("logprob",),
     Item: ("correct", "incorrect"),
-    **dict.fromkeys(set(CLASSES) - {Response, Item}, ()),
+    Figure: ("settings",),
+    **dict.fromkeys(set(CLASSES) - {Response, Item, Figure}, ()),
 }
 
 

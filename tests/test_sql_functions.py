@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from lem import compare, sandbox, sql_functions, warehouse
+from lem import compare, sandbox, sql_functions, stats, warehouse
 from lem.record_files import write_json, write_jsonl
 from lem.records import Item, Model, Run, Score, fields
 
@@ -80,6 +80,10 @@ def rows(con: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, object]]:
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
+def without_change(row: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in row.items() if name not in sql_functions.CHANGE}
+
+
 @pytest.mark.parametrize(
     ("metric", "reading"), [("exact_match", "stored"), ("exact_match", "flexible"), ("truthful", "stored")]
 )
@@ -95,7 +99,10 @@ def test_difference_is_that_of_lem_compare(
     found = rows(con, f"from difference('theirs', 'a', 'b', '{metric}', '{reading}')")
     assert len(found) == len(expected) == 1
     assert found[0]["n"] == (29 if metric == "truthful" else 30)
-    assert found == [{name: expected[0][name] for name in found[0]}]
+    assert list(found[0])[-4:] == [*sql_functions.CHANGE, "differs"]
+    assert [without_change(row) for row in found] == [
+        {name: expected[0][name] for name in without_change(found[0])}
+    ]
 
 
 def test_a_rate_differs_in_points_and_a_score_in_its_own_unit(con: duckdb.DuckDBPyConnection) -> None:
@@ -120,6 +127,31 @@ def test_columns_and_subqueries_may_be_called_like_its_arguments(con: duckdb.Duc
     assert con.execute(query).fetchall()[0] == pytest.approx((-100 / 30, 60, 2))
 
 
+@pytest.mark.parametrize("table", [*sql_functions.NEEDS, "lineage", "declared", "pairs", "main"])
+def test_a_table_of_the_caller_stands_for_none_of_those_inside(
+    con: duckdb.DuckDBPyConnection, table: str
+) -> None:
+    asked = "from difference('theirs', 'a', 'b', 'exact_match', 'stored')"
+    for mine in ("select 1 as nothing", f"from main.{table} limit 0"):
+        if mine.startswith("from") and table not in sql_functions.NEEDS:
+            continue
+        assert rows(con, f"with {table} as ({mine}) {asked}") == rows(con, asked) != []
+
+
+def test_a_change_is_in_percent_of_the_baseline_and_knows_its_error(con: duckdb.DuckDBPyConnection) -> None:
+    found = rows(con, "from difference('theirs', 'a', 'b', 'truthful', 'stored')")[0]
+    ours = [5.0 + n % 3 for n in range(29)]
+    apart = stats.ratio(ours, [5.0] * 29)
+    assert apart.low is not None and apart.high is not None and apart.value is not None
+    assert [found[name] for name in sql_functions.CHANGE] == pytest.approx(
+        [100 * (end - 1) for end in (apart.value, apart.low, apart.high)]
+    )
+    rate = rows(con, "from difference('theirs', 'a', 'b', 'exact_match', 'stored')")[0]
+    naive = [100 * float(str(rate[name])) / 20 for name in ("difference", "low", "high")]
+    assert rate["change"] == pytest.approx(naive[0]) == 300
+    assert float(str(rate["change_high"])) > naive[2] + 100  # 6 of 30 right is a baseline of much error
+
+
 @pytest.mark.parametrize(
     "asked",
     [
@@ -140,6 +172,7 @@ def test_who_was_not_asked_alike_is_not_compared(tmp_path: Path, monkeypatch: py
     with closing(sandbox.connect(TABLES)) as con:
         found = rows(con, "from difference('theirs', 'a', 'b', 'exact_match', 'stored')")
     assert [(row["differs"], row["difference"], row["n"]) for row in found] == [("sampling", None, 0)]
+    assert [found[0][name] for name in sql_functions.CHANGE] == [None] * 3
 
 
 def test_tables_that_lack_what_it_needs_can_still_be_asked(folder: Path, tmp_path: Path) -> None:
@@ -158,6 +191,22 @@ def test_tables_of_another_lem_can_still_be_asked(folder: Path, tmp_path: Path) 
         assert con.execute("select count(*) from item_values").fetchall() == [(2,)]
         with pytest.raises(duckdb.Error):
             con.execute("from difference('theirs', 'a', 'b', 'exact_match', 'stored')")
+
+
+def test_a_connection_says_which_tables_a_query_opens(folder: Path) -> None:
+    opened: set[str] = set()
+    with closing(sandbox.connect(folder / TABLES, opened)) as con:
+        for asked, read in {
+            "select 1": set(),
+            "select count(*) from models": {"models"},
+            "with models as (from scores) select count(*) from models -- basis": {"scores"},
+            'select count(*) from "models" join main.items on true': {"models", "items"},
+            "from difference('theirs', 'a', 'b', 'exact_match', 'stored')": set(sql_functions.NEEDS),
+        }.items():
+            for _ in range(2):  # nothing is kept from the first time
+                opened.clear()
+                con.execute(asked).fetchall()
+                assert opened == read
 
 
 def test_two_rates_as_published(con: duckdb.DuckDBPyConnection) -> None:
@@ -209,7 +258,8 @@ def test_paired_difference_of_lists_without_clusters(con: duckdb.DuckDBPyConnect
         select unnest(paired_difference(mine, theirs, null, 'exact_match', 'stored', null)) from sides
     """
     expected = rows(con, "from difference('theirs', 'a', 'b', 'exact_match', 'stored')")[0]
-    assert rows(con, asked) == [{name: expected[name] for name in sql_functions.FOUND}]
+    told = (*sql_functions.FOUND, *sql_functions.CHANGE)
+    assert rows(con, asked) == [{name: expected[name] for name in told}]
 
 
 def test_a_rate_with_wilsons_interval(con: duckdb.DuckDBPyConnection) -> None:

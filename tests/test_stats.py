@@ -354,3 +354,9 @@ def test_a_clustered_interval_covers_where_the_plain_one_does_not():
         assert sum(e.low <= 0.5 <= e.high for e in found) / 600 == pytest.approx(0.95, abs=0.03)
     plain = [stats.rate(int(one.sum()), 100) for one in answers]
     assert sum(e.low <= 0.5 <= e.high for e in plain) / 600 < 0.9
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0]), max_size=60))
+def test_a_proportion_without_clusters_is_the_rate_and_that_of_items_alone(values):
+    expected = stats.rate(int(sum(values)), len(values))
+    assert stats.proportion(values) == stats.proportion(values, [None] * len(values)) == expected

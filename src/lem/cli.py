@@ -53,7 +53,7 @@ class LazyGroup(click.Group):
 def main() -> None:
     """Data-versioned reproducibility for fine-tuned language models.
 
-    Runs in a folder with params.yaml; see README.md. Every command has an example:
+    Runs in the folder of a study; see README.md. Every command has an example:
 
         lem generate --help
     """

@@ -60,7 +60,8 @@ def measurements(con: duckdb.DuckDBPyConnection) -> None:
 
 def measurement(row: Row) -> Row:
     """Return a row of `measurements` from a row of `samples`."""
-    metric, values, clusters = metrics.metric(row["metric"]), row["sample_values"], row["clusters"]
+    metric, values = metrics.metric(row["metric"]), row["sample_values"]
+    clusters = row["clusters"] if any(label is not None for label in row["clusters"]) else None
     counted = metric.is_rate and all(value in (0, 1) for value in values)
     estimate = (stats.proportion if counted else stats.mean)(values, clusters)
     worst, best = stats.bounds(estimate, row["unscored"], *_scale(metric, values))

@@ -39,8 +39,11 @@ set lock_configuration = true;
 """
 
 
-def connect(tables: Path) -> DuckDBPyConnection:
+def connect(tables: Path, opened: set[str] | None = None) -> DuckDBPyConnection:
     """Return an in-memory connection with a view for each Parquet file of a folder, shut to all else.
+
+    `opened` gets the name of each table whose file DuckDB opens, which it does for every query
+    that reads it: cleared before a query it says what that query read, however it is worded.
 
     Raises LemError when there is no table or a file is not Parquet.
     """
@@ -50,7 +53,7 @@ def connect(tables: Path) -> DuckDBPyConnection:
     if not files:
         raise LemError(f"{tables}: no tables yet; run `dvc repro` (or `lem warehouse`) or `dvc pull` first")
     con = duckdb.connect(":memory:")
-    con.register_filesystem(_read_only(files))
+    con.register_filesystem(_read_only(files, set() if opened is None else opened))
     for url, path in files.items():
         try:
             con.execute(f"create view {identifier(path.stem)} as from read_parquet({_text(url)})")
@@ -81,7 +84,7 @@ class _Table:
         self.file.close()  # DuckDB only lets go of it
 
 
-def _read_only(files: dict[str, Path]) -> Any:  # noqa: ANN401 (fsspec is untyped)
+def _read_only(files: dict[str, Path], opened: set[str]) -> Any:  # noqa: ANN401 (fsspec is untyped)
     from fsspec import AbstractFileSystem
 
     class Tables(AbstractFileSystem):  # type: ignore[misc]
@@ -92,7 +95,9 @@ def _read_only(files: dict[str, Path]) -> Any:  # noqa: ANN401 (fsspec is untype
         def _open(self, path: str, mode: str = "rb", **_: object) -> _Table:
             if mode != "rb":
                 raise PermissionError(READ_ONLY)
-            return _Table(files[f"tables://{path}"].open("rb", buffering=0))
+            file = files[f"tables://{path}"]
+            opened.add(file.stem)
+            return _Table(file.open("rb", buffering=0))
 
         def _rm(self, path: str) -> NoReturn:
             raise PermissionError(READ_ONLY)

@@ -1,7 +1,8 @@
 """What a query may call besides DuckDB's own functions: the statistics of `lem.stats`, in SQL.
 
     difference('lem-standard', 'lem_ethics', 'instruction_tuned', 'truthful', 'stored')
-                                            -- a table: the paired difference for each prompt set and mode
+                                            -- a table: the paired difference for each prompt set and mode,
+                                            -- change: the same in percent of the baseline's mean
     rate(66, 150)                           -- {value, low, high} of a rate in percent
     rate_difference(1, 100, 3, 100)         -- {difference, low, high} of two rates in points, unpaired
     pc1_share([[90, 60], [80, 55], [40, 20]])     -- variance that the first principal component tells, 0-1
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib.resources import files
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from lem import derive, stats
@@ -30,18 +32,25 @@ NEEDS = ("item_values", "basis", "models", "items")
 FOUND = ("candidate_value", "baseline_value", "difference", "low", "high", "n", "p", "unscored", "unit")
 """What `difference` tells of a pair: columns of the table `comparisons`, less its verdict."""
 
+CHANGE = ("change", "change_low", "change_high")
+"""The same in percent of the baseline's mean, whose own error is in the interval: see `stats.ratio`."""
+
 Values = Sequence[Sequence[float | None]]
 """For each item the values of an answer to it, one a training seed."""
 
 Table = Sequence[Sequence[float | None] | None]
 """A row a model, a cell a task; null where one is missing."""
 
+# Every table is named with its schema: else a table that the caller names in WITH stands for it.
 DIFFERENCE = """
 create macro difference(source_name, candidate_model, baseline_model, metric_name, reading) as table
 with item_values as (
-    select every.* from item_values as every
+    select every.* from main.item_values as every
     where every.source = source_name and every.metric = metric_name and every.filter = reading
 ),
+basis as (from main.basis),
+models as (from main.models),
+items as (from main.items),
 lineage as (select null::varchar as source, null::varchar as entry, null::varchar as below where false),
 declared as (
     select
@@ -67,7 +76,7 @@ def register(con: duckdb.DuckDBPyConnection) -> None:
 
     table = con.list_type(con.list_type(DOUBLE))
     pair: list[Any] = [table, table, con.list_type(VARCHAR), VARCHAR, VARCHAR, VARCHAR]
-    types = {**dict.fromkeys(FOUND, DOUBLE), "n": BIGINT, "unscored": BIGINT, "unit": VARCHAR}
+    types = {**dict.fromkeys((*FOUND, *CHANGE), DOUBLE), "n": BIGINT, "unscored": BIGINT, "unit": VARCHAR}
     rates = dict.fromkeys(("difference", "low", "high"), DOUBLE)
     functions: list[tuple[Callable[..., Any], list[Any], Any]] = [
         (paired_difference, pair, con.struct_type(types)),
@@ -90,7 +99,7 @@ def _add_difference(con: duckdb.DuckDBPyConnection) -> None:
     import duckdb
 
     pairs = files("lem").joinpath("sql", "marts", "pairs.sql").read_text()
-    found = ", ".join(f"found.{name} as {name}" for name in FOUND)
+    found = ", ".join(f"found.{name} as {name}" for name in (*FOUND, *CHANGE))
     try:
         con.execute(DIFFERENCE.format(pairs=pairs, found=found))
     except (duckdb.CatalogException, duckdb.BinderException):
@@ -105,11 +114,12 @@ def paired_difference(
     reading: str | None,
     differs: str | None,
 ) -> dict[str, Any] | None:
-    """Return FOUND of candidate minus baseline over the same items, as `derive.difference` computes it.
+    """Return FOUND and CHANGE of candidate minus baseline over the same items.
 
-    Points for a rate, the metric's own unit for any other. Where the two were not asked alike
-    (`differs` says in what) there is no difference. Without clusters each item stands alone. None
-    without a metric, or without an item.
+    FOUND as `derive.difference` computes it: points for a rate, the metric's own unit for any other.
+    CHANGE is in percent of the baseline's mean. Where the two were not asked alike (`differs` says in
+    what) there is no difference. Without clusters each item stands alone. None without a metric, or
+    without an item.
     """
     if not candidate or not baseline or metric is None:
         return None
@@ -117,7 +127,25 @@ def paired_difference(
     row = {**dict.fromkeys(derive.PAIRS), "metric": metric, "filter": reading, "differs": differs}
     sides = {"candidate_values": candidate, "baseline_values": baseline, "clusters": clusters}
     found = derive.difference({**row, **sides, "margin": 0})
-    return {name: found[name] for name in FOUND}
+    change = [None] * len(CHANGE) if differs else _change(candidate, baseline, clusters)
+    return {**{name: found[name] for name in FOUND}, **dict(zip(CHANGE, change, strict=True))}
+
+
+def _change(candidate: Values, baseline: Values, clusters: Sequence[str | None]) -> list[float | None]:
+    """Return the change in percent and its interval, of the items that both sides have every value of."""
+    most = [max(map(len, side)) for side in (candidate, baseline)]
+    scored = [
+        (fmean(mine), fmean(theirs), cluster)
+        for *pair, cluster in zip(candidate, baseline, clusters, strict=True)
+        for mine, theirs in [[[value for value in side if value is not None] for side in pair]]
+        if [len(mine), len(theirs)] == most
+    ]
+    found = stats.ratio(
+        [mine for mine, _, _ in scored],
+        [theirs for _, theirs, _ in scored],
+        [cluster for *_, cluster in scored],
+    )
+    return [None if end is None else 100 * (end - 1) for end in (found.value, found.low, found.high)]
 
 
 def rate(successes: int | None, n: int | None) -> dict[str, float | None] | None:

@@ -5,7 +5,7 @@ found its rows at fault, and what cannot be answered says what is missing. The q
 sandbox of `lem sql`, so a stranger's file can read the tables and do nothing else.
 
     lem claims                       # seeds/published/claims.yaml becomes reports/claims.md
-    lem claims paper/draft.md        # its fenced `claims` blocks become reports/claims-draft.md
+    lem claims paper/draft.md        # its fenced `claims` blocks become reports/claims-paper-draft.md
 """
 
 from __future__ import annotations
@@ -37,12 +37,21 @@ if TYPE_CHECKING:
 DEFAULT = Path("seeds/published/claims.yaml")
 COLUMNS = (
     *("id", "claim", "document", "place", "source", "published", "unit", "value", "n", "low", "high"),
-    *("repaired", "repaired_low", "repaired_high", "verdict", "reason", "sql", "repaired_sql", "finding"),
+    *(
+        "p",
+        "repaired",
+        "repaired_low",
+        "repaired_high",
+        "verdict",
+        "reason",
+        "sql",
+        "repaired_sql",
+        "finding",
+    ),
 )
-GIVES = ("value", "n", "low", "high", "missing")
+GIVES = ("value", "n", "low", "high", "p", "missing")
 FINDINGS = "quality_findings"
 FIGURES_TABLE = "figures"
-READ = re.compile(r"\b(?:from|join)\s+(\w+)")
 
 
 @dataclass(frozen=True)
@@ -60,12 +69,13 @@ class Entry:
 @click.option(
     "--format", "fmt", type=click.Choice(("json", "tsv")), help="Print it for a program; write nothing."
 )
-@click.option("--strict", is_flag=True, help="Exit with 1 where a claim is contradicted or an artefact.")
+@click.option("--strict", is_flag=True, help="Exit with 1 where a claim is contradicted or an artefact; what is not checkable passes.")
 def command(file: Path, fmt: str | None, strict: bool) -> None:
     """Hold the claims of FILE against the tables: reports/claims.md, one verdict a claim.
 
     FILE is YAML, a list of claims, or a Markdown draft with such lists in fenced blocks that begin with
-    ```claims. Of a FILE that is named the page is reports/claims-<its name>.md.
+    ```claims. Of a FILE that is named the page has the last two parts of its path: of paper/draft.md it
+    is reports/claims-paper-draft.md.
 
     \b
     A claim:
@@ -77,10 +87,12 @@ def command(file: Path, fmt: str | None, strict: bool) -> None:
           expected: "> 0"                    # or a number, with a tolerance
           unit: points
           sql: >
-            select difference as value, n, low, high
+            select difference as value, n, low, high, p
             from difference('own', 'tuned', 'base', 'mc1', 'none')
 
-    Optional: no_effect, repaired and finding, needs. `verdict` is computed and cannot be stated.
+    Optional: no_effect, within, of_figures, repaired and finding, needs. `verdict` is computed and cannot
+    be stated. Besides difference(...) a query may call rate(right, n), rate_difference(right, n, right, n),
+    pc1_share(rows) and pc1_scores(rows); `select unnest(rate(66, 150))` gives value, low and high.
 
     \b
     Example:
@@ -90,8 +102,9 @@ def command(file: Path, fmt: str | None, strict: bool) -> None:
     """
     engine.require("claims")
     claims = read(file)
-    with closing(connect(layout.TABLES)) as con, ended_by_ctrl_c():
-        entries = held(con, claims)
+    opened: set[str] = set()
+    with closing(connect(layout.TABLES, opened)) as con, ended_by_ctrl_c():
+        entries = held(con, claims, opened)
     if fmt:
         click.echo(render(COLUMNS, [_cells(entry) for entry in entries], fmt), nl=False)
     else:
@@ -103,18 +116,25 @@ def command(file: Path, fmt: str | None, strict: bool) -> None:
 
 
 def page_of(file: Path) -> Path:
-    """Return the page of a claims file; its name says which file it is of."""
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("-.")[:70]
-    return layout.REPORTS / ("claims.md" if file == DEFAULT else f"claims-{stem or 'file'}.md")
+    """Return the page of a claims file; its name says which file of which folder it is of."""
+    if file == DEFAULT:
+        return layout.REPORTS / "claims.md"
+    parts = (
+        re.sub(r"[^A-Za-z0-9._-]+", "-", part).strip("-.")[:60] for part in (file.parent.name, file.stem)
+    )
+    return layout.REPORTS / f"claims-{'-'.join(filter(None, parts)) or 'file'}.md"
 
 
-def held(con: DuckDBPyConnection, claims: Sequence[Claim]) -> list[Entry]:
-    """Return each claim with its verdict; LemError, a line for each, where queries fail."""
+def held(con: DuckDBPyConnection, claims: Sequence[Claim], opened: set[str]) -> list[Entry]:
+    """Return each claim with its verdict; LemError, a line for each, where queries fail.
+
+    `opened` is the set that the connection was made with: it says what each query reads.
+    """
     there, faults = sources(con), findings(con)
     entries, broken = [], []
     for claim in claims:
         try:
-            entries.append(_held(con, claim, there, faults))
+            entries.append(_held(con, claim, there, faults, opened))
         except LemError as err:
             broken.append(err.message)
     if broken:
@@ -123,16 +143,21 @@ def held(con: DuckDBPyConnection, claims: Sequence[Claim]) -> list[Entry]:
 
 
 def _held(
-    con: DuckDBPyConnection, claim: Claim, there: set[str], faults: Mapping[tuple[str, str], int]
+    con: DuckDBPyConnection,
+    claim: Claim,
+    there: set[str],
+    faults: Mapping[tuple[str, str], int],
+    opened: set[str],
 ) -> Entry:
-    stored, repaired = (
-        answer(con, sql, f"{claim.where}: claim {claim.id!r}: {key}") if sql else None
-        for key, sql in (("sql", claim.sql), ("repaired", claim.repaired))
-    )
+    found, read_by = {}, {}
+    for key, sql in (("sql", claim.sql), ("repaired", claim.repaired)):
+        opened.clear()
+        found[key] = answer(con, sql, f"{claim.where}: claim {claim.id!r}: {key}") if sql else None
+        read_by[key] = frozenset(opened)
     count = faults.get((claim.source, claim.finding or ""), 0)  # without the fault nothing is repaired
-    read = set(READ.findall((claim.sql or "").lower())) & set(names(con))
-    stated = read == {FIGURES_TABLE}
-    evidence = Evidence(stored, repaired if count else None, count, claim.source in there, stated)
+    repaired = found["repaired"] if count and read_by["repaired"] else None
+    stated, reads = read_by["sql"] == {FIGURES_TABLE}, bool(read_by["sql"])
+    evidence = Evidence(found["sql"], repaired, count, claim.source in there, stated, reads)
     return Entry(claim, evidence, *judged(claim, evidence))
 
 
@@ -149,7 +174,7 @@ def answer(con: DuckDBPyConnection, sql: str, where: str) -> Answer | None:
     except LemError as err:
         raise LemError(f"{where}: {_first_line(err)}") from err
     if "value" not in columns or set(columns) - set(GIVES) or len(set(columns)) < len(columns):
-        asked = "expected a column value, and none besides n, low, high and missing"
+        asked = "expected a column value, and none besides n, low, high, p and missing"
         raise LemError(f"{where}: {asked}; found {', '.join(columns)[:200]}")
     if len(rows) > 1:
         raise LemError(f"{where}: expected one row, found more")
@@ -166,15 +191,34 @@ def _first_line(err: LemError) -> str:
 
 
 def _answer(row: Mapping[str, Any]) -> Answer:
-    value, n, low, high = (_number(name, row.get(name)) for name in GIVES[:4])
-    if n is not None and n != int(n):
-        raise ValueError(f"n: expected a whole number, found {n:g}")
-    if low is not None and high is not None and low > high:
-        raise ValueError(f"low {low:g} is above high {high:g}")
+    """Return a row as an answer; ValueError for one that cannot be."""
+    value, n, low, high, p = (_number(name, row.get(name)) for name in GIVES[:5])
     missing = row.get("missing")
     if not isinstance(missing, str | None):
         raise ValueError(f"missing: expected text, found {type(missing).__name__}")
-    return Answer(value, None if n is None else int(n), low, high, missing)
+    if value is not None and missing is not None:
+        raise ValueError("a value beside what is missing; expected one of them and null for the other")
+    if n is not None and (n != int(n) or n < (value is not None)):
+        raise ValueError(f"n: expected a whole number, 1 or more, or 0 without a value; found {n:g}")
+    if p is not None and not 0 <= p <= 1:
+        raise ValueError(f"p: expected 0 to 1, found {p:g}")
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"low {low:g} is above high {high:g}")
+    if outside := _outside(value, low, high):
+        raise ValueError(outside)
+    return Answer(value, None if n is None else int(n), low, high, p, missing)
+
+
+def _outside(value: float | None, low: float | None, high: float | None) -> str | None:
+    """Return how a value lies beyond its own interval by more than rounding; None where it does not."""
+    if value is None:
+        return None
+    rounding = 1e-9 * max(1.0, abs(value))
+    if low is not None and value < low - rounding:
+        return f"value {value:g} is below low {low:g}"
+    if high is not None and value > high + rounding:
+        return f"value {value:g} is above high {high:g}"
+    return None
 
 
 def _number(name: str, value: object) -> float | None:
@@ -209,6 +253,6 @@ def _cells(entry: Entry) -> list[object]:
     return [
         *(claim.id, claim.claim, claim.document, claim.place, claim.source),
         *(claim_page.published(claim), claim.unit, stored.value, stored.n, stored.low, stored.high),
-        *(repaired.value, repaired.low, repaired.high, entry.verdict, entry.reason),
+        *(stored.p, repaired.value, repaired.low, repaired.high, entry.verdict, entry.reason),
         *(claim.sql, claim.repaired, claim.finding),
     ]

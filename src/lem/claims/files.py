@@ -11,8 +11,8 @@
       no_effect: 0                      # within noise where the interval holds it
       within: 1                         # of "the same": within noise where the interval reaches further off
       of_figures: true                  # a claim on the stated figures themselves, so that they answer it
-      sql: select value, n, low, high from ...      # one row; value, and if it may be n, low, high, missing
-      repaired: select ...              # the same with a fault repaired
+      sql: select value, n, low, high from ...  # one row; value, and perhaps n, low, high, p, missing
+      repaired: select ...              # the same with a fault repaired; value null: low to high
       finding: right_answer_marked_wrong            # the fault, a rule of the table quality_findings
       needs: ...                        # what would answer it, where no query can
 

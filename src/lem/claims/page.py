@@ -21,11 +21,12 @@ __all__ = ["published", "render", "tally"]
 HEAD = ("claim", "document", "published", "ours", "n", "95 %", "repaired", "verdict")
 MEANING = """\
 Each verdict is computed from the tables by the query below it; nobody states one. *Reproduced*: the rows give
-what was published. *Within noise*: they do, and their 95 % interval holds what would mean that nothing
-happened. *Artefact*: they do, but no longer when a fault that the audit found in them is repaired.
-*Contradicted*: they give something else. *Not checkable*: the rows that would answer it are not here; stated
-figures alone can contradict a claim, but reproduce only what is claimed of these figures themselves.
-Ask a query again with `lem sql "..."`."""
+what was published. *Within noise*: they do, but their 95 % interval holds what would mean that nothing
+happened, or the p of their test is not below 0.05. *Artefact*: they do, but no longer when a fault that the
+audit found in them is repaired; where the repair leaves the value open, *repaired* has its bounds.
+*Contradicted*: they give something else. *Not checkable*: the rows that would answer it are not here. Stated
+figures alone can contradict a claim or show that it is within noise, but reproduce only what is claimed of
+these figures themselves. Ask a query again with `lem sql "..."`."""
 
 
 def render(file: Path, entries: Sequence[Entry]) -> str:
@@ -53,7 +54,7 @@ def _cells(entry: Entry) -> list[str]:
     claim, stored = entry.claim, entry.evidence.stored or Answer()
     repaired = entry.evidence.repaired or Answer()
     n = "" if stored.n is None else f"{stored.n:,}"
-    ours = (figure(stored.value), n, span(stored), figure(repaired.value))
+    ours = (figure(stored.value), n, span(stored), figure(repaired.value) or span(repaired))
     where = f"{text(claim.document)}, {text(claim.place)}"
     return [
         *(f"[{text(claim.claim)}](#{claim.id})", where, text(published(claim)), *ours),

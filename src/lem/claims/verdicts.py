@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lem.claims.files import Claim, Relation
+from lem.stats import SIGNIFICANCE
 
 REPRODUCED = "reproduced"
 NOISE = "reproduced but within noise"
@@ -25,12 +26,16 @@ VERDICTS = (REPRODUCED, NOISE, ARTEFACT, CONTRADICTED, NOT_CHECKABLE)
 
 @dataclass(frozen=True)
 class Answer:
-    """The row of a claim's query: a value in its unit, its 95 % interval, or what is missing."""
+    """The row of a claim's query: a value in its unit, its 95 % interval, or what is missing.
+
+    `p` is of a test of no effect. Bounds without a value are where the value lies anyway.
+    """
 
     value: float | None = None
     n: int | None = None
     low: float | None = None
     high: float | None = None
+    p: float | None = None
     missing: str | None = None
 
     @property
@@ -48,12 +53,13 @@ class Evidence:
     findings: int = 0
     is_there: bool = True  # whether its source has rows at all
     is_stated: bool = False  # whether its query reads stated figures only, and no rows
+    reads: bool = True  # whether its query reads any table
 
 
 def judged(claim: Claim, found: Evidence) -> tuple[str, str]:
     """Return (verdict, one or two sentences that say why)."""
     stored = found.stored
-    if not found.is_there or stored is None or stored.value is None:
+    if not (found.is_there and found.reads) or stored is None or stored.value is None:
         return NOT_CHECKABLE, _missing(claim, found)
     gives = f"The {'stated figures' if found.is_stated else 'rows'} give {told(stored, claim.unit)}"
     if not claim.holds(stored.value):
@@ -68,7 +74,7 @@ def judged(claim: Claim, found: Evidence) -> tuple[str, str]:
         return NOT_CHECKABLE, f"{gives}, as published, but their rows are not here. Needed: {needs}."
     alone = (
         ""
-        if stored.interval or not _is_of_effect(claim)
+        if stored.interval or claim.of_figures or not _is_of_effect(claim)
         else "; without an interval nobody can tell it from noise"
     )
     return REPRODUCED, f"{gives}, as published{alone}.{after}"
@@ -83,6 +89,8 @@ def _missing(claim: Claim, found: Evidence) -> str:
         )
     if claim.sql is None:
         return f"No query can answer it.{needs}"
+    if not found.reads:
+        return f"The query reads no table, so nothing answers it.{needs}"
     if found.stored is None:
         return f"The rows of source {claim.source} do not answer it: the query gives no row.{needs}"
     said = found.stored.missing
@@ -102,8 +110,12 @@ def _ingest(source: str) -> str:
 
 
 def _apart(claim: Claim, stored: Answer) -> str:
-    """Return whether the published number may be the same thing measured again."""
-    if isinstance(claim.expected, Relation) or not stored.interval:
+    """Return whether what was published may be the same thing measured again."""
+    if isinstance(claim.expected, Relation):
+        if any(map(claim.expected.holds, stored.interval or ())):
+            return ", though the interval holds values that would agree: it is within noise"
+        return f", though {open_p}: it is within noise" if (open_p := _p_leaves_open(stored)) else ""
+    if not stored.interval:
         return ""
     low, high = stored.interval
     inside = low <= claim.expected <= high
@@ -113,15 +125,18 @@ def _apart(claim: Claim, stored: Answer) -> str:
 def _repair_changes(claim: Claim, found: Evidence) -> str | None:
     """Return why the repaired rows no longer say what the stored ones do; None where they do."""
     repaired = found.repaired
-    if not found.findings or repaired is None or repaired.value is None:
+    if not found.findings or repaired is None or not (repaired.interval or repaired.value is not None):
         return None
     times = "once" if found.findings == 1 else f"{found.findings:,} times"
-    said = f"the audit finds {claim.finding} {times} in {claim.source}, and with it repaired they give "
+    said = f"the audit finds {claim.finding} {times} in {claim.source}, and with it repaired"
+    if repaired.value is None:
+        inside = all(map(claim.holds, repaired.interval or ()))
+        return None if inside else f"{said} {anywhere(repaired, claim.unit)}"
     if not claim.holds(repaired.value):
-        return f"{said}{told(repaired, claim.unit)}"
+        return f"{said} they give {told(repaired, claim.unit)}"
     stored_noise = found.stored is not None and _noise(claim, found.stored)
     if not stored_noise and (noise := _noise(claim, repaired)):
-        return f"{said}{told(repaired, claim.unit)}: {noise}"
+        return f"{said} they give {told(repaired, claim.unit)}: {noise}"
     return None
 
 
@@ -131,25 +146,33 @@ def _repair_kept(claim: Claim, found: Evidence) -> str:
         return ""
     if not found.findings:
         return f" The audit finds no {claim.finding} here, so nothing was repaired."
+    said = f" With {claim.finding} repaired"
     if found.repaired is None or found.repaired.value is None:
-        return f" With {claim.finding} repaired there is no value."
-    return f" With {claim.finding} repaired they give {told(found.repaired, claim.unit)}."
+        bounds = found.repaired is not None and found.repaired.interval
+        return f"{said} {anywhere(found.repaired, claim.unit) if bounds else 'there is no value'}."
+    return f"{said} they give {told(found.repaired, claim.unit)}."
 
 
 def _noise(claim: Claim, answer: Answer) -> str | None:
-    """Return how the interval holds what would mean nothing; None where it does not, or is not known."""
-    if not answer.interval:
-        return None
-    low, high = answer.interval
+    """Return how the interval, or p, leaves it open that nothing happened; None where neither does."""
+    low, high = answer.interval or (None, None)
     expected = claim.expected
-    if isinstance(expected, Relation):
-        both = expected.holds(low) and expected.holds(high)
-        return None if both else f"the interval holds values that are not {published(claim)}"
-    if claim.within is not None and max(expected - low, high - expected) > claim.within:
-        return f"the interval reaches further than {figure(claim.within)} from it"
-    if claim.no_effect is None or not low <= claim.no_effect <= high:
+    if low is not None and high is not None:
+        if isinstance(expected, Relation):
+            if not (expected.holds(low) and expected.holds(high)):
+                return f"the interval holds values that are not {published(claim)}"
+        elif claim.within is not None and max(expected - low, high - expected) > claim.within:
+            return f"the interval reaches further than {figure(claim.within)} from it"
+        if claim.no_effect is not None and low <= claim.no_effect <= high:
+            return f"the interval holds {figure(claim.no_effect)}, no effect"
+    return _p_leaves_open(answer) if _is_of_effect(claim) else None
+
+
+def _p_leaves_open(answer: Answer) -> str | None:
+    """Return that p is too great to tell an effect from chance; None where it is not, or there is none."""
+    if answer.p is None or answer.p < SIGNIFICANCE:
         return None
-    return f"the interval holds {figure(claim.no_effect)}, no effect"
+    return f"p is {figure(answer.p)}, not below {SIGNIFICANCE:g}"
 
 
 def _is_of_effect(claim: Claim) -> bool:
@@ -169,8 +192,14 @@ def told(answer: Answer, unit: str) -> str:
     """Return '34.6 percent (95 % 8.3 to 62.1, n = 50)'."""
     low_high = [f"95 % {span(answer)}"] if answer.interval else []
     n = [f"n = {answer.n:,}"] if answer.n is not None else []
-    rests = ", ".join([*low_high, *n])
+    p = [f"p = {figure(answer.p)}"] if answer.p is not None else []
+    rests = ", ".join([*low_high, *n, *p])
     return f"{figure(answer.value)} {unit}" + (f" ({rests})" if rests else "")
+
+
+def anywhere(answer: Answer | None, unit: str) -> str:
+    """Return what bounds without a value say: 'the figure lies anywhere from 0 to 100 percent'."""
+    return f"the figure lies anywhere from {span(answer or Answer())} {unit}"
 
 
 def span(answer: Answer) -> str:

@@ -11,6 +11,8 @@ reason. Rows in = rows imported + rows quarantined, for every file.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,9 @@ import click
 from lem import engine, layout, params
 from lem.errors import LemError
 from lem.ingest import kinds
-from lem.ingest.dump import Dump, Kind, Survey, Tally, beside, copy_raw, suited, survey, swap
+from lem.ingest.dump import Dump, Kind, Tally, suited, summed
 from lem.ingest.lines import read_lines
+from lem.ingest.places import Survey, beside, copy_raw, same_kind, survey, swap
 from lem.params_imports import ImportSpec
 from lem.records import OWN
 
@@ -32,10 +35,11 @@ NAMED_FILES = 20  # of those not read; the others are counted
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--as", "name", metavar="NAME", help="Source name of the records; the kind's name by default.")
 @click.option("--import", "entry", metavar="NAME", help="An entry of `imports` in params.yaml, and no more.")
-@click.option("--map", "fields", metavar="OURS=THEIRS,...", help="jsonl: which of their fields is which.")
+@click.option("--map", "fields", metavar="OURS=THEIRS,...", help="jsonl: which of their fields is our seed_id, prompt, response, answer, model, prompts, "
+    "category, cluster, gen_time, tokens, finish_reason, reasoning, sample or mode.")
 @click.option("--model", help="jsonl: the model that answered, where no field says so.")
 @click.option("--benchmark", help="jsonl: the name of the prompts or questions; their file's by default.")
-@click.option("--score", metavar="NAME", multiple=True, help="jsonl: a scorer, as in params.yaml.")
+@click.option("--score", metavar="NAME", multiple=True, help="jsonl: a scorer, number or refusal; default: number where every answer is one.")
 @click.option(
     "--fine-tuned",
     metavar="NAME",
@@ -45,7 +49,9 @@ NAMED_FILES = 20  # of those not read; the others are counted
 def command(kind: str | None, path: Path | None, name: str | None, entry: str | None, **more: Any) -> None:  # noqa: ANN401
     """Import the results in PATH, a folder or a file, of a known KIND, to data/imported/NAME.
 
-    Links in it are never followed. Running it again changes nothing.
+    Links in it are never followed. Running it again changes nothing; an import
+    of the same kind that lies there already is replaced, one of another kind is
+    an error.
 
     \b
     Kinds:
@@ -56,7 +62,7 @@ def command(kind: str | None, path: Path | None, name: str | None, entry: str | 
         jsonl           anybody's answers, with --map
         figures         published figures as CSV
         study           another checkout of this layout: its own records, NAME as their source
-        auto            whichever of these it looks like
+        auto            whichever of these it looks like; jsonl where --map is given
 
     \b
     Example:
@@ -84,7 +90,9 @@ def command(kind: str | None, path: Path | None, name: str | None, entry: str | 
 def by_hand(kind: str, path: Path, name: str | None, **more: Any) -> ImportSpec:  # noqa: ANN401
     """Return an import as the command line states it."""
     fields = dict(_pair(pair) for pair in (more["fields"] or "").split(",") if pair)
-    kind = kinds.kind_of(path, fields) if kind == kinds.AUTO else kind
+    if kind == kinds.AUTO:
+        with one_line(path):
+            kind = kinds.kind_of(path, fields)
     score, fine_tuned = tuple(more["score"]), tuple(more["fine_tuned"])
     about = more["model"], more["benchmark"]
     return ImportSpec(kind if name is None else name, kind, str(path), fine_tuned, fields, *about, score)
@@ -100,34 +108,56 @@ def _pair(text: str) -> tuple[str, str]:
 def bring(spec: ImportSpec) -> None:
     """Import what an entry names, and print what became of its rows."""
     path = Path(spec.path)
-    try:
-        found, tallies, changed = ingest(kinds.named(spec), path, spec)
-    except OSError as err:
-        raise LemError(f"{err.filename or path}: {err.strerror or err}") from err
+    with one_line(path):
+        found, tallies, what = ingest(kinds.named(spec), path, spec)
     click.echo(table(tallies))
     for line in [*left_out(path, found), *not_read(found)]:
         click.echo(line)
-    click.echo(f"{layout.imported(spec.name)}: {spec.kind}, {'written' if changed else 'unchanged'}")
+    click.echo(f"{layout.imported(spec.name)}: {spec.kind}, {what}")
 
 
-def ingest(kind: Kind, path: Path, spec: ImportSpec) -> tuple[Survey, list[Tally], bool]:
-    """Return what was found, the row counts a file, and whether data/imported/<name> changed."""
+@contextmanager
+def one_line(path: Path) -> Iterator[None]:
+    """Raise LemError for what the disk does not let us do with a dump."""
+    try:
+        yield
+    except OSError as err:
+        named = str(err.filename or path)
+        raise LemError(f"{shown(named)}: {err.strerror or err}") from err
+
+
+def ingest(kind: Kind, path: Path, spec: ImportSpec) -> tuple[Survey, list[Tally], str]:
+    """Return what was found, the row counts a file, and what `swap` says became of data/imported/<name>.
+
+    Raises LemError, and writes nothing, when another kind of import lies there or no row could be imported.
+    """
     suited(kind, spec)
     kind.admits(path)
-    found = survey(path, kind)
     target = layout.imported(spec.name)
+    found = survey(path, kind, target)
     with beside(target) as root:
+        same_kind(target, spec.kind)
         dump = Dump(spec.name, root, found.read)
         dump.hashes = copy_raw(path if path.is_dir() else path.parent, root, [*found.read, *found.kept])
         kind.convert(dump, spec)
-        if not any(tally.rows for tally in dump.tallies.values()):
+        if not dump.total().rows:
             raise LemError(f"{path}: not one row in {len(found.read)} files; expected {kind.expects}")
+        if not dump.total().imported:
+            raise LemError(f"{path}: not one row could be imported: {why_not(dump)}")
         for file in found.refused:
             dump.tally("files", file).rows = 1
             why = "not a regular file" if file.isprintable() else "its name cannot be printed"
             dump.refuse(file, None, f"{why}: neither followed nor read", "")
+        dump.state(spec)
         dump.finish(kind.keeps)
         return found, list(dump.tallies.values()), swap(root, target)
+
+
+def why_not(dump: Dump) -> str:
+    """Return how many rows of a dump were quarantined, and the reason of the first."""
+    first = dump.quarantined[0]
+    place = first.file if first.line is None else f"{first.file}:{first.line}"
+    return f"{dump.total().quarantined} quarantined, the first in {shown(place)}: {shown(first.reason):.200}"
 
 
 def shown(file: str) -> str:
@@ -137,11 +167,7 @@ def shown(file: str) -> str:
 
 def table(tallies: list[Tally]) -> str:
     """Return the row counts as text: kind, file, rows, imported, quarantined, and their sum."""
-    total = Tally("", "total")
-    for tally in tallies:
-        total.rows += tally.rows
-        total.imported += tally.imported
-        total.quarantined += tally.quarantined
+    total = summed(tallies)
     kinds = max(len(tally.kind) for tally in [*tallies, Tally("kind", "")]) + 2
     files = max(len(shown(tally.file)) for tally in [*tallies, total]) + 2
     lines = [f"{'kind':<{kinds}}{'file':<{files}}{'rows':>8}{'imported':>10}{'quarantined':>13}"]

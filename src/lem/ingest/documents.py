@@ -36,7 +36,7 @@ def text_of(line: Line) -> str:
         raise Fault(f"file of {line.length} bytes; the limit is {LINE_LIMIT}")
     if not line.raw.strip():
         raise Fault("empty file")
-    return decode(line.raw).removeprefix("\ufeff")
+    return decode(line.raw)
 
 
 def decimal(text: str) -> float:

@@ -1,9 +1,8 @@
-"""What every kind of dump needs: survey, raw copy, lines, quarantine, row counts, atomic swap.
+"""What every kind of dump needs of its rows: lines, records' places, quarantine, row counts.
 
 A kind (`lem.ingest.lem_standard`, ...) says which files it reads and turns their
-rows into records; everything that must never go wrong with foreign data is here:
-no link is followed, what is parsed is our own copy, a row is either imported or
-in the quarantine, and `data/imported/<name>` is replaced whole or not at all.
+rows into records; here a row is either imported or in the quarantine, and no two
+records' files are one. Folders are the business of `lem.ingest.places`.
 
     for line in dump.lines("items", "gsm8k.jsonl"):
         with dump.row(line):          # a Fault raised in here quarantines the line
@@ -15,25 +14,20 @@ looked into, no file is left out, any folder will do.
 
 from __future__ import annotations
 
-import fcntl
-import filecmp
-import hashlib
-import os
-import shutil
-import stat
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
 from lem import layout
 from lem.errors import LemError
-from lem.ingest.lines import LINE_LIMIT, Fault, Line, Row, printable, read_lines
+from lem.ingest.lines import LINE_LIMIT, Fault, Line, Row, printable, read_lines, without_bom
 from lem.params_imports import SETTINGS, ImportSpec
 from lem.record_files import settings_sha, write_jsonl, write_whole
 from lem.records import Item, Note, Quarantined
 
+STATED = "import.json"  # of an import: what kind it is and how its rows were read
 Pair = tuple[str, str]  # benchmark, model
 Items = dict[str, dict[str, Item]]  # benchmark, item id
 
@@ -47,6 +41,16 @@ class Tally:
     rows: int = 0
     imported: int = 0
     quarantined: int = 0
+
+
+def summed(tallies: Iterable[Tally]) -> Tally:
+    """Return the counts of several files as one, called total."""
+    total = Tally("", "total")
+    for tally in tallies:
+        total.rows += tally.rows
+        total.imported += tally.imported
+        total.quarantined += tally.quarantined
+    return total
 
 
 @dataclass
@@ -77,7 +81,8 @@ class Dump:
         self.tally(kind, file).rows = 1
         path = self.root / "raw" / file
         with path.open("rb") as bytes_in:
-            yield Line(file, None, bytes_in.read(LINE_LIMIT + 1), path.stat().st_size)
+            raw = bytes_in.read(LINE_LIMIT + 1)
+        yield Line(file, None, without_bom(raw), path.stat().st_size)
 
     @contextmanager
     def row(self, line: Row) -> Iterator[None]:
@@ -124,6 +129,23 @@ class Dump:
             raise LemError(f"{target.relative_to(self.root)}: two names of the dump lead to this one file")
         return target
 
+    def total(self) -> Tally:
+        """Return the counts of all files together."""
+        return summed(self.tallies.values())
+
+    def state(self, spec: ImportSpec) -> None:
+        """Write import.json: the kind, the settings and the sum of the rows; no path and no time."""
+        settings = {name: getattr(spec, name) for name in SETTINGS}
+        total = self.total()
+        stated = {
+            "kind": spec.kind,
+            "rows": total.rows,
+            "imported": total.imported,
+            "quarantined": total.quarantined,
+            "settings": {name: value for name, value in settings.items() if value},
+        }
+        write_whole(self.root / STATED, json.dumps(stated, indent=2, sort_keys=True) + "\n")
+
     def finish(self, keeps: Callable[[str], bool] = lambda file: True) -> None:
         """Write the quarantine and the hashes; drop the raw copies that the kind does not keep.
 
@@ -145,6 +167,12 @@ class Dump:
             for file in dropped:
                 (self.root / "raw" / file).unlink()
             _remove_empty(self.root / "raw")
+
+
+def _remove_empty(folder: Path) -> None:
+    for below in sorted(folder.rglob("*"), reverse=True):
+        if below.is_dir() and not any(below.iterdir()):
+            below.rmdir()
 
 
 def nameable(name: str) -> str:
@@ -184,136 +212,9 @@ class Kind:
     admits: Callable[[Path], None] = lambda folder: None  # raises LemError for a dump of no use
 
 
-@dataclass
-class Survey:
-    """The files below a folder, by what is done with them; names relative, sorted."""
-
-    read: list[str] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)  # not read, and yet copied to raw/
-    left_out: dict[str, list[str]] = field(default_factory=dict)  # rows of others, by the folder they are in
-    not_read: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)  # links, pipes, devices, names that cannot be printed
-
-
 def suited(kind: Kind, spec: ImportSpec) -> None:
     """Raise LemError for a setting that the kind has no use for."""
     for name in SETTINGS:
         if getattr(spec, name) and name not in kind.takes:
             takes = ", ".join(kind.takes) or "none"
             raise LemError(f"import {spec.name}: {spec.kind} takes no {name}; settings it takes: {takes}")
-
-
-def survey(path: Path, kind: Kind) -> Survey:
-    """Return what lies below a folder, or the one file that a path names; no link in it is followed.
-
-    Raises LemError when there is nothing, it cannot be read or holds no file of the kind.
-    """
-    if path.is_file():
-        return _alone(path, kind)
-    folder = path
-    if not folder.is_dir():
-        raise LemError(f"{path}: no such file or folder; expected {kind.expects}")
-    found = Survey()
-    for file, regular in sorted(_files(folder, kind)):
-        if not (regular and file.isprintable()):
-            looked_at = kind.reads(file) or kind.keeps(file) or kind.enters(file)
-            (found.refused if looked_at else found.not_read).append(file)
-        elif kind.reads(file):
-            found.read.append(file)
-        elif kind.keeps(file):
-            found.kept.append(file)
-        elif top := kind.leaves(file):
-            found.left_out.setdefault(top, []).append(file)
-        else:
-            found.not_read.append(file)
-    if not found.read:
-        links = "; links in it are not followed" if found.refused else ""
-        raise LemError(f"{folder}: nothing of this kind in it; expected {kind.expects}{links}")
-    return found
-
-
-def _alone(path: Path, kind: Kind) -> Survey:
-    if path.is_symlink() or not kind.reads(path.name):
-        why = "a link, which is not followed" if path.is_symlink() else "nothing of this kind"
-        raise LemError(f"{path}: {why}; expected {kind.expects}")
-    return Survey(read=[path.name])
-
-
-def _files(folder: Path, kind: Kind) -> Iterator[tuple[str, bool]]:
-    """Yield what is no folder, and whether it is a regular file, in the folders that the kind enters."""
-    for where, folders, names in os.walk(folder, onerror=_unreadable):
-        top = Path(where).relative_to(folder)
-        for name in [*folders, *names]:
-            mode = Path(where, name).lstat().st_mode
-            if not stat.S_ISDIR(mode):
-                yield (top / name).as_posix(), stat.S_ISREG(mode)
-        folders[:] = [name for name in folders if kind.enters((top / name).as_posix())]
-
-
-def _unreadable(err: OSError) -> NoReturn:
-    raise LemError(f"{err.filename}: cannot be read: {err.strerror}") from err
-
-
-def copy_raw(folder: Path, root: Path, files: Iterable[str]) -> dict[str, str]:
-    """Copy files byte for byte to `root/raw`; return their sha256."""
-    return {file: _copy(folder / file, root / "raw" / file) for file in files}
-
-
-def _copy(source: Path, target: Path) -> str:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
-    opened = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(opened, "rb") as bytes_in, target.open("wb") as out:
-        while block := bytes_in.read(1 << 20):
-            digest.update(block)
-            out.write(block)
-        out.flush()
-        os.fsync(out.fileno())
-    return digest.hexdigest()
-
-
-def _remove_empty(folder: Path) -> None:
-    for below in sorted(folder.rglob("*"), reverse=True):
-        if below.is_dir() and not any(below.iterdir()):
-            below.rmdir()
-
-
-@contextmanager
-def beside(target: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `target`, for `swap`; one import at a time, leftovers removed."""
-    if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise LemError(f"{target}: not a folder of ours; move it away")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    new, old = (target.with_name(f".{target.name}.{part}") for part in ("new", "old"))
-    lock = os.open(target.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if old.exists() and not target.exists():  # stopped between the two renames of a swap
-            old.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir()
-        yield new
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        os.close(lock)
-
-
-def swap(new: Path, target: Path) -> bool:
-    """Put `new` in the place of `target`; return False, touching nothing, when their bytes are equal."""
-    if target.is_dir() and _same(new, target):
-        return False
-    old = target.with_name(f".{target.name}.old")
-    if target.exists():
-        target.rename(old)
-    new.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
-    return True
-
-
-def _same(one: Path, other: Path) -> bool:
-    trees = [sorted(p.relative_to(top) for p in top.rglob("*") if not p.is_dir()) for top in (one, other)]
-    return trees[0] == trees[1] and not any(
-        not (other / file).is_file() or not filecmp.cmp(one / file, other / file, shallow=False)
-        for file in trees[0]
-    )

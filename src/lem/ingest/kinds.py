@@ -5,13 +5,14 @@ kind_of(Path("their-results"), {})      # 'lm-eval'
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from lem import layout
 from lem.errors import LemError
 from lem.ingest import figures, jsonl, lem_standard, lem_validation, lm_eval, lm_harmony, study
 from lem.ingest.dump import Kind
+from lem.ingest.places import places, walk
 from lem.params_imports import ImportSpec
 
 AUTO = "auto"
@@ -21,8 +22,8 @@ KINDS: dict[str, Kind] = {
     "lm-eval": lm_eval.KIND,
     "lm-harmony": lm_harmony.KIND,
     "figures": figures.KIND,
-    "jsonl": jsonl.KIND,
     "study": study.KIND,
+    "jsonl": jsonl.KIND,
 }
 
 
@@ -43,13 +44,21 @@ def kind_of(path: Path, fields: Mapping[str, str]) -> str:
         return found[0]
     if found:
         raise LemError(f"{path}: looks like {' and like '.join(found)}; name the one it is instead of auto")
-    expected = "; ".join(f"{name}: {kind.expects}" for name, kind in KINDS.items())
-    raise LemError(f"{path}: looks like no kind that is known. {expected}")
+    raise LemError(
+        f"{path}: looks like no kind that is known: {', '.join(KINDS)} (known by its --map); "
+        "lem ingest --help says what each reads"
+    )
 
 
 def _files(path: Path) -> list[str]:
-    """Return the names of the files below a folder, relative to it, or of the one file."""
+    """Return the names of the files below a folder, relative to it, or of the one file.
+
+    What this study has imported is left out. Raises LemError where there is
+    nothing or it cannot be read.
+    """
     if path.is_file():
         return [path.name]
-    found = (Path(where, name) for where, _, names in os.walk(path) for name in names)
-    return sorted(file.relative_to(path).as_posix() for file in found)
+    if not path.is_dir():
+        raise LemError(f"{path}: no such file or folder")
+    own = places([layout.DATA / "imported"])
+    return sorted((top / name).as_posix() for top, _, names in walk(path, own) for name in names)

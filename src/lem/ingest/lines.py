@@ -11,6 +11,7 @@ Also the small readers of a row's fields that every kind of dump shares.
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import json
 import math
@@ -70,6 +71,11 @@ def parse(text: str, constant: Callable[[str], object] = float) -> object:
 
 def _no_constant(name: str) -> NoReturn:
     raise Fault(f"{name} is not a number")
+
+
+def without_bom(raw: bytes) -> bytes:
+    """Return the beginning of a file without the one byte order mark that UTF-8 may have there."""
+    return raw.removeprefix(codecs.BOM_UTF8)
 
 
 def decode(raw: bytes) -> str:
@@ -162,6 +168,7 @@ def read_lines(
 ) -> Iterator[Line]:
     """Yield the lines of a file in bounded memory; blank lines at its end are no lines.
 
+    A byte order mark at the start of the file is no part of its first line.
     A part of it begins at the byte `start`, with line `number`, and ends before `stop`, where a line does.
     """
     blank, number = 0, number - 1
@@ -172,6 +179,7 @@ def read_lines(
             length = len(raw)
             if length > LINE_LIMIT:
                 length += 0 if raw.endswith(b"\n") else _rest(lines.readline)
+            raw = raw if start else without_bom(raw)
             start += length
             if length <= LINE_LIMIT and not raw.strip():
                 blank += 1

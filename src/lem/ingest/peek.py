@@ -10,7 +10,7 @@ import os
 import stat
 from pathlib import Path
 
-from lem.ingest.lines import LINE_LIMIT, Fault, Object, decode, parse
+from lem.ingest.lines import LINE_LIMIT, Fault, Object, decode, parse, without_bom
 
 
 def beginning(path: Path, file: str, size: int = LINE_LIMIT) -> bytes:
@@ -31,7 +31,7 @@ def json_object(path: Path, file: str) -> Object:
     """Return the JSON object that a file is; {} for anything else, a file over the limit of lines too."""
     raw = beginning(path, file, LINE_LIMIT + 1)
     try:
-        found = parse(decode(raw)) if len(raw) <= LINE_LIMIT else None
+        found = parse(decode(without_bom(raw))) if len(raw) <= LINE_LIMIT else None
     except Fault:
         return Object([])
     return found if isinstance(found, Object) else Object([])

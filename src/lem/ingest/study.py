@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -66,6 +67,11 @@ def leaves(file: str) -> str:
 def enters(folder: str) -> bool:
     """Return whether records may lie below a folder: weights, caches and environments are not walked."""
     return any(_matches(_placed(folder)[1], glob) for glob in FOLDERS)
+
+
+def knows(path: Path, files: Sequence[str]) -> bool:
+    """Return whether a dump has params.yaml and records of its own below data/."""
+    return "params.yaml" in files and any(map(reads, files))
 
 
 def table_of(file: str) -> str | None:
@@ -142,4 +148,5 @@ KIND = Kind(
     enters=enters,
     leaves=leaves,
     admits=admits,
+    knows=knows,
 )

@@ -23,7 +23,7 @@ from lem.scoring.signs.voice import (
     POSSESSIVE,
     PRONOUN,
     SINGLE,
-    _is_pronoun,
+    is_pronoun,
     speaks_in_first_person,
 )
 
@@ -162,7 +162,7 @@ def _says_i(plain: str, there: frozenset[bytes]) -> bool:
     if len(there) > (b"i" in there) and POSSESSIVE.search(plain):
         return True
     return _matches(PRONOUN, "I", plain) and any(
-        _is_pronoun(plain, at.start()) for at in PRONOUN.finditer(plain)
+        is_pronoun(plain, at.start()) for at in PRONOUN.finditer(plain)
     )
 
 

@@ -12,6 +12,7 @@ from lem.stats.agreement import alpha
 from lem.stats.bounds import Bounds, bounds, difference_bounds
 from lem.stats.estimates import CONFIDENCE, ROUNDING, Estimate, mean, paired, proportion, rate
 from lem.stats.hypotheses import SIGNIFICANCE, Flips, detectable, flips, holm, sign_flip, tost
+from lem.stats.ratio import ratio
 from lem.stats.variance import Components, components, spread
 from lem.stats.verdicts import holds, verdict
 
@@ -35,6 +36,7 @@ __all__ = [
     "paired",
     "proportion",
     "rate",
+    "ratio",
     "sign_flip",
     "spread",
     "tost",

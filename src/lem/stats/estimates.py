@@ -68,6 +68,8 @@ def proportion(values: Sequence[float], clusters: Clusters = None) -> Estimate:
     """
     if not all(value in (0, 1) for value in values):
         raise ValueError("a proportion is of values of 0 and 1")
+    if clusters is None:
+        return rate(int(sum(values)), len(values))
     groups, n, ones = by_cluster(values, clusters), len(values), int(sum(values))
     if len(groups) == n:
         return rate(ones, n)

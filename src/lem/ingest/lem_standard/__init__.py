@@ -24,28 +24,19 @@ from pathlib import Path
 from typing import Any
 
 from lem import layout
+from lem.ingest.answers import fine_tuned, rescored, write_run
 from lem.ingest.dump import Dump, Items, Kind, Pair, nameable, run_id
-from lem.ingest.lem_standard.models import role, write_models
+from lem.ingest.lem_standard.models import write_models
 from lem.ingest.lem_standard.scores import asked, read_scores, score_entries, scores_in
 from lem.ingest.lines import Fault, amount, first, fitting, stated
 from lem.ingest.peek import json_object
 from lem.params_imports import ImportSpec
-from lem.record_files import sha256, write_json, write_jsonl
-from lem.records import (
-    FINISH_REASONS,
-    Item,
-    Response,
-    Run,
-    Score,
-    fields,
-)
-from lem.scoring import numbers, scorers
+from lem.record_files import sha256, write_jsonl
+from lem.records import FINISH_REASONS, Item, Response
 
 QUESTIONS = re.compile(rf"({layout.NAME.pattern})\.jsonl")
 ANSWERS = re.compile(r"results/([A-Za-z0-9][A-Za-z0-9._-]*)\.jsonl")
 SCORES = re.compile(r"[^./][^/]*\.json")  # of any name; what is in it decides
-
-__all__ = ["KIND", "role"]
 
 TIMES = ("gen_time", "elapsed_seconds", "time")  # seconds
 
@@ -66,7 +57,6 @@ def knows(path: Path, files: Sequence[str]) -> bool:
 
 def convert(dump: Dump, spec: ImportSpec) -> None:
     """Write the dump's items, answers, runs, models and scores below `dump.root`."""
-    fine_tuned = frozenset(name.replace("/", "__") for name in spec.fine_tuned)  # as `nameable` does
     items = read_items(dump)
     scored = [entry for file, _ in _matching(dump, SCORES) for entry in score_entries(dump, file)]
     answers = read_answers(dump, items, {*items, *(entry.keys[0] for entry in scored if entry.keys)})
@@ -82,8 +72,9 @@ def convert(dump: Dump, spec: ImportSpec) -> None:
         write_jsonl(dump.place(layout.scores(benchmark, variant)), values)
     pairs = sorted({*answers, *scores})
     for pair in pairs:
-        write_run(dump, *pair, responses=len(answers.get(pair, ())))
-    write_models(dump, sorted({variant for _, variant in pairs}), fine_tuned)
+        write_run(dump, pair[1], pair[0], "naked", responses=len(answers.get(pair, ())))
+    variants = sorted({variant for _, variant in pairs})
+    write_models(dump, variants, fine_tuned(spec, variants, what="variant"))
 
 
 def read_items(dump: Dump) -> Items:
@@ -178,32 +169,6 @@ def answer_of(row: dict[str, Any], benchmark: str, variant: str, source: str) ->
         tokens=None if amount(row, "tokens") is None else row["tokens"],
         finish_reason=reason,
     )
-
-
-def rescored(items: Items, answers: dict[Pair, dict[str, Response]]) -> dict[Pair, list[Score]]:
-    """Return our own scores of the answers to questions whose answer is a number, one a reading."""
-    found: dict[Pair, list[Score]] = {}
-    for (benchmark, variant), responses in answers.items():
-        questions = items.get(benchmark, {})
-        numeric = (item.gold is not None and numbers.normalise(item.gold) for item in questions.values())
-        if questions and all(numeric):
-            rows = (scorers.number(questions[name], [answer]) for name, answer in responses.items())
-            found[benchmark, variant] = [row for rows_of in rows for row in rows_of]
-    return found
-
-
-def write_run(dump: Dump, benchmark: str, variant: str, responses: int) -> None:
-    """Write the Run that answers and scores point at; a dump states none of its settings."""
-    unknown: dict[str, Any] = dict.fromkeys(fields(Run))
-    told = {
-        "run_id": run_id(dump.source, variant, benchmark),
-        "source": dump.source,
-        "model": variant,
-        "prompts": benchmark,
-        "mode": "naked",
-        "responses": responses,
-    }
-    write_json(dump.place(layout.log(variant, benchmark, "naked", "json")), Run(**{**unknown, **told}))
 
 
 KIND = Kind(

@@ -11,34 +11,15 @@ their base stays null.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Collection, Iterable
 
 from lem import layout
-from lem.errors import LemError
+from lem.ingest.answers import role, scaled
 from lem.ingest.dump import Dump
 from lem.record_files import write_json
 from lem.records import Model
 
-SCALED = re.compile(r"([0-9]+(?:\.[0-9]+)?[bm])[_-](.+)", re.IGNORECASE)
 INSTRUCTED = re.compile(r"(?:.*[_-])?it", re.IGNORECASE)
-
-
-def scaled(variant: str) -> tuple[str | None, str]:
-    """Return (scale, the rest of the name) of <scale>_<rest>; the scale is null where none leads the name."""
-    match = SCALED.fullmatch(variant)
-    return (match[1].upper(), match[2]) if match else (None, variant)
-
-
-def role(variant: str, fine_tuned: Container[str]) -> str:
-    """Return a variant's role: exactly the names in `fine_tuned`, or a rule when there are none.
-
-    The rule, for the name without its scale: fine-tuned when it begins with
-    "lem_" or "lek", or has "lek" or "ethics" in it; otherwise baseline. Upper
-    and lower case are one.
-    """
-    name = scaled(variant)[1].lower()
-    by_name = name.startswith("lem_") or "lek" in name or "ethics" in name
-    return "fine-tuned" if (variant in fine_tuned if fine_tuned else by_name) else "baseline"
 
 
 def models(variants: Iterable[str], fine_tuned: Collection[str], source: str) -> list[Model]:
@@ -67,10 +48,6 @@ def base(scale: str | None, baselines: Iterable[tuple[str, str | None, str]]) ->
 
 
 def write_models(dump: Dump, variants: list[str], fine_tuned: frozenset[str]) -> None:
-    """Write a Model record a variant; raises LemError for a fine-tuned name that no variant has."""
-    if strangers := sorted(fine_tuned - set(variants)):
-        raise LemError(
-            f"--fine-tuned {strangers[0]}: no such variant; there are {', '.join(variants) or 'none'}"
-        )
+    """Write a Model record a variant."""
     for model in models(variants, fine_tuned, dump.source):
         write_json(dump.place(layout.model_record(model.role, model.name)), model)

@@ -19,8 +19,9 @@ from dataclasses import replace
 from typing import Any
 
 from lem import layout
+from lem.ingest.documents import text_of
 from lem.ingest.dump import Dump, Items, Pair, known, nameable, run_id
-from lem.ingest.lines import Fault, Line, Object, decode, fitting, number, parse
+from lem.ingest.lines import Fault, Line, Object, fitting, number, parse
 from lem.ingest.nested import Leaf, leaves
 from lem.records import Score
 
@@ -61,23 +62,27 @@ def read_scores(dump: Dump, items: Items, entries: list[Leaf]) -> dict[Pair, lis
 
 def score_entries(dump: Dump, file: str) -> list[Leaf]:
     """Return the rows of a scores file; one that has none at all is quarantined whole."""
-    raw = (dump.root / "raw" / file).read_bytes()
-    tally = dump.tally("scores", file)
-    try:
-        whole = parse(decode(raw))
-        if not _claims(whole, file):
-            return []
-        if not isinstance(whole, Object) or not isinstance(whole.get("scores"), Object):
-            raise Fault(EXPECTED)
-    except Fault as fault:
-        tally.rows = 1
-        dump.refuse(file, None, str(fault), Line(file, None, raw, len(raw)).text)
-        return []
-    found = list(leaves(file, whole["scores"], 3, "scores"))
-    again = (value for key, value in whole.repeated if key == "scores")
-    found += [Leaf(file, "scores", (), value, twice=True) for value in again]
-    tally.rows = len(found)
+    found: list[Leaf] = []
+    for line in dump.document("scores", file):
+        try:
+            found = entries_of(line)
+        except Fault as fault:
+            dump.refuse(file, None, str(fault), line.text)
+        else:
+            dump.tally("scores", file).rows = len(found)
     return found
+
+
+def entries_of(line: Line) -> list[Leaf]:
+    """Return the rows of a scores file, none of somebody's other JSON; raises Fault."""
+    whole = parse(text_of(line))
+    if not _claims(whole, line.file):
+        return []
+    if not isinstance(whole, Object) or not isinstance(whole.get("scores"), Object):
+        raise Fault(EXPECTED)
+    found = list(leaves(line.file, whole["scores"], 3, "scores"))
+    again = (value for key, value in whole.repeated if key == "scores")
+    return [*found, *(Leaf(line.file, "scores", (), value, twice=True) for value in again)]
 
 
 def _claims(whole: object, file: str) -> bool:

@@ -15,10 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from lem import layout
-from lem.errors import LemError
+from lem.ingest.answers import fine_tuned, write_run
 from lem.ingest.dump import Dump, Kind
 from lem.ingest.lem_validation import benchmark_files
 from lem.ingest.lem_validation import names as validation_names
@@ -27,7 +26,7 @@ from lem.ingest.lem_validation.runs import check_log, read_log
 from lem.ingest.peek import beginning
 from lem.params_imports import ImportSpec
 from lem.record_files import write_json, write_jsonl
-from lem.records import Model, Response, Run, fields
+from lem.records import Model, Response
 
 PEEK = 65_536  # bytes of a JSON file that tell whether it has a label
 
@@ -59,7 +58,9 @@ def convert(dump: Dump, spec: ImportSpec) -> None:
         write_jsonl(dump.place(layout.log_entries(log.file.removesuffix(".log"))), log.entries)
     models = {here.model for here in answers if here.rows} | {log.model for log in logs if log.is_model}
     found = benchmark_files.read(dump, models)
-    roles = roles_of(models | found.models, frozenset(spec.fine_tuned))
+    known = sorted(models | found.models)
+    tuned = fine_tuned(spec, known)
+    roles = {name: validation_names.role(name, tuned) for name in known}
     write_responses(dump, answers, roles)
     benchmark_files.write(dump, found)
     write_models(dump, roles, {log.model: log.log.loaded for log in logs if log.log.loaded}, found.models)
@@ -73,18 +74,7 @@ def write_responses(dump: Dump, answers: Iterable[Answers], roles: Mapping[str, 
             runs.setdefault((row.model, row.mode), []).append(row)
     for (model, mode), rows in sorted(runs.items()):
         write_jsonl(dump.place(layout.responses(roles[model], model, PROMPTS, mode)), rows)
-        unknown: dict[str, Any] = dict.fromkeys(fields(Run))
-        told = {"run_id": rows[0].run_id, "source": dump.source, "responses": len(rows)}
-        told |= {"model": model, "prompts": PROMPTS, "mode": mode}
-        write_json(dump.place(layout.log(model, PROMPTS, mode, "json")), Run(**{**unknown, **told}))
-
-
-def roles_of(models: Iterable[str], fine_tuned: frozenset[str]) -> dict[str, str]:
-    """Return {model: role}; raises LemError for a fine-tuned name that no model has."""
-    known = sorted(models)
-    if strangers := sorted(fine_tuned - set(known)):
-        raise LemError(f"--fine-tuned {strangers[0]}: no such model; there are {', '.join(known) or 'none'}")
-    return {name: validation_names.role(name, fine_tuned) for name in known}
+        write_run(dump, model, PROMPTS, mode, run_id=rows[0].run_id, responses=len(rows))
 
 
 def write_models(

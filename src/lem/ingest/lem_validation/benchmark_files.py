@@ -22,9 +22,9 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from lem import layout
+from lem.ingest.answers import rescored, write_run
 from lem.ingest.documents import text_of, write_figures
 from lem.ingest.dump import Dump, Items, Pair, nameable, run_id
-from lem.ingest.lem_standard import rescored, write_run
 from lem.ingest.lem_validation import names as validation_names
 from lem.ingest.lem_validation import summary_file
 from lem.ingest.lines import Fault, Line, Object, amount, as_text, fitting, number, parse, stated
@@ -280,6 +280,6 @@ def write(dump: Dump, found: Results) -> None:
         write_jsonl(dump.place(layout.answers(*pair)), answers.values())
         if found.scores.get(pair):
             write_jsonl(dump.place(layout.scores(*pair)), found.scores[pair])
-        write_run(dump, *pair, responses=len(answers))
+        write_run(dump, pair[1], pair[0], "naked", responses=len(answers))
     for file, figures in found.figures.items():
         write_figures(dump, PurePosixPath(file).name, figures)

@@ -16,13 +16,11 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from lem import layout
-from lem.errors import LemError
 from lem.ingest import peek
-from lem.ingest.dump import Dump, Kind, Pair, run_id
-from lem.ingest.lem_standard.models import role
+from lem.ingest.answers import fine_tuned, role, write_run
+from lem.ingest.dump import Dump, Kind, Pair
 from lem.ingest.lines import Fault, Object, fitting
 from lem.ingest.lm_eval.results import KIND as RESULTS
 from lem.ingest.lm_eval.results import parsed, read_figures
@@ -33,7 +31,7 @@ from lem.ingest.lm_eval.scores import MODE
 from lem.ingest.lm_eval.settings import run_settings
 from lem.params_imports import ImportSpec
 from lem.record_files import sha256, write_json, write_jsonl
-from lem.records import Model, Run, fields
+from lem.records import Model
 
 
 def reads(file: str) -> bool:
@@ -74,7 +72,7 @@ def convert(dump: Dump, spec: ImportSpec) -> None:
             runs[samples.task, model] = evaluation
     write_rows(dump, found)
     for pair in sorted({*found.answers, *found.scores}):
-        write_run(dump, runs[pair].results, *pair, sum(map(len, found.answers.get(pair, {}).values())))
+        write_settled(dump, runs[pair].results, *pair, sum(map(len, found.answers.get(pair, {}).values())))
     write_models(dump, evaluations, spec)
 
 
@@ -122,36 +120,25 @@ def write_rows(dump: Dump, found: Found) -> None:
         write_jsonl(dump.place(layout.scores(*pair)), (row for rows in scores.values() for row in rows))
 
 
-def write_run(dump: Dump, results: Results | None, name: str, model: str, responses: int) -> None:
+def write_settled(dump: Dump, results: Results | None, name: str, model: str, responses: int) -> None:
     """Write the Run of a model over a task, with what a results file states of it."""
-    unknown: dict[str, Any] = dict.fromkeys(fields(Run))
-    told = {
-        "run_id": run_id(dump.source, model, name),
-        "source": dump.source,
-        "model": model,
-        "prompts": name,
-        "mode": MODE,
-        "responses": responses,
-    }
-    run = Run(**{**unknown, **told})
+    stated = run_settings(results, name) if results else {}
     try:
-        run = fitting(replace(run, **run_settings(results, name))) if results else run
+        write_run(dump, model, name, MODE, responses=responses, **stated)
     except Fault as fault:
-        dump.note(
-            "settings_unreadable", "info", results.file if results else "", None, str(fault), model, name
-        )
-    write_json(dump.place(layout.log(model, name, MODE, "json")), run)
+        file = results.file if results else ""
+        dump.note("settings_unreadable", "info", file, None, str(fault), model, name)
+        write_run(dump, model, name, MODE, responses=responses)
 
 
 def write_models(dump: Dump, evaluations: Sequence[tuple[Evaluation, str]], spec: ImportSpec) -> None:
     """Write a Model record a model; raises LemError for a fine-tuned name that none has."""
     named = {model: evaluation for evaluation, model in evaluations}
-    if strangers := sorted(set(spec.fine_tuned) - set(named)):
-        raise LemError(f"--fine-tuned {strangers[0]}: no such model; there are {', '.join(named) or 'none'}")
+    tuned = fine_tuned(spec, named, plain)
     for name, evaluation in sorted(named.items()):
         of = weights(evaluation.results) if evaluation.results else {}
-        adapted = not spec.fine_tuned and ("peft" in of or "delta" in of)
-        part = "fine-tuned" if adapted else role(name, spec.fine_tuned)
+        adapted = not tuned and ("peft" in of or "delta" in of)
+        part = "fine-tuned" if adapted else role(name, tuned)
         base = plain(of.get("pretrained", "")) if adapted else None
         model = Model(name, source=dump.source, role=part, base=base if base in named else None)
         with contextlib.suppress(Fault):  # a path that is no Unicode text is in raw/ only

@@ -72,7 +72,7 @@ def speaks_in_first_person(text: str) -> bool:
     plain = own_words(text)
     if CONTRACTED.search(plain) or LOWER.search(plain) or POSSESSIVE.search(plain):
         return True
-    return any(_is_pronoun(plain, found.start()) for found in PRONOUN.finditer(plain))
+    return any(is_pronoun(plain, found.start()) for found in PRONOUN.finditer(plain))
 
 
 def own_words(text: str) -> str:
@@ -90,7 +90,7 @@ def _without_letters(text: str) -> str:
     return "".join([*kept, text[at:]])
 
 
-def _is_pronoun(text: str, at: int) -> bool:
+def is_pronoun(text: str, at: int) -> bool:
     """Return whether the capital I at this offset is a person, judged by the word before it."""
     before = text[max(0, at - LOOK_BACK) : at]
     if MARK.search(before) and text[at + 1 : at + 2] in (".", ")", ":"):

@@ -19,16 +19,18 @@ stated as (
     -- 34 in a column with 33.5 is 34.0: all figures of a document and metric are printed alike.
     -- A figure that does not say of how many answers it is is of as many as its dump says elsewhere.
     select
-        * replace (coalesce(n, max(n) over (partition by source, model, benchmark, regime)) as n), if(contains(value::varchar, 'e'), 0, 0.5 * pow(10, -max(digits) over (partition by source, document, metric, unit)))
+        * replace (coalesce(n, max(n) over same, max(if(metric = 'answers', try_cast(value as bigint), null)) over same) as n),
+        if(contains(value::varchar, 'e'), 0, 0.5 * pow(10, -max(digits) over (partition by source, document, metric, unit)))
             as rounding
     from printed
+    window same as (partition by source, model, benchmark, regime)
 ),
 scored as (
     select
         source, model, benchmark, mode, metric, regime, filter, scorer, count(*) as answers, count(value) as measured,
         sum(value) as total, avg(value) as value, max(value) as most, 0::double as rounding, true as is_mean
     from item_values
-    where scorer <> 'sign'
+    where scorer <> 'sign' and source in (select source from figures)
     group by all
 ),
 timed as (
@@ -38,7 +40,7 @@ timed as (
         max(gen_time) as most, true as is_mean,
         0.5 * pow(10, -max(length(regexp_extract(gen_time::varchar, '[.]([0-9]*[1-9])$', 1)))) as rounding
     from responses
-    where finish_reason is distinct from 'given'
+    where finish_reason is distinct from 'given' and source in (select source from figures)
     group by all
 ),
 counted as (
@@ -47,6 +49,7 @@ counted as (
         'own' as scorer, count(distinct item_id) as answers, answers as measured, answers::double as total,
         answers::double as value, answers::double as most, 0::double as rounding, false as is_mean
     from item_values
+    where source in (select source from figures)
     group by all
 ),
 right_ones as (

@@ -15,9 +15,9 @@ flags as (
     group by all
 ),
 signs as (
-    select source, model, benchmark as prompts, mode, item_id, sample, value = 1 as refuses
+    select source, model, benchmark as prompts, mode, item_id, sample, true as refuses
     from answer_signs
-    where metric = 'refusal'
+    where metric = 'refusal' and value = 1
 ),
 asked as (
     select

@@ -1,18 +1,19 @@
--- what wrong marks do to an accuracy: as stated, and by our reading of every whole answer; those that their storage cut
--- all wrong or all right, others that stop in the middle as marked
+-- what disputed marks do to an accuracy. A mark is disputed where our reading of the text comes to another one. Repaired:
+-- whole answers by our reading, others as marked; with a text that its storage cut there is no such number. The bounds
+-- hold for any choice between the mark and our reading, and for texts that were cut all wrong or all right.
 with marks as (
     select
-        *, stored_chars is not null as is_cut, if(is_whole, coalesce(read_value, stated), stated) as read_as,
-        stated = 0 and read_value = 1 and is_whole as is_marked_wrong,
-        stated = 1 and read_value = 0 and is_whole as is_marked_right
+        *, stored_chars is not null as is_cut, coalesce(read_value, stated) as ours,
+        if(is_whole, ours, stated) as read_as, is_whole and ours > stated as is_marked_wrong,
+        is_whole and ours < stated as is_marked_right
     from audit_marks
 ),
 totals as (
     select
         source, model, prompts, mode, count(*) as n, 100 * avg(stated) as published,
         count(*) filter (is_marked_wrong) as marked_wrong, count(*) filter (is_marked_right) as marked_right,
-        count(*) filter (is_cut) as cut,
-        100 * coalesce(sum(read_as) filter (not is_cut), 0) / count(*) as low, low + 100 * cut / count(*) as high
+        count(*) filter (is_cut) as cut, if(cut = 0, 100 * avg(read_as), null) as repaired,
+        100 * avg(if(is_cut, 0, least(stated, ours))) as low, 100 * avg(if(is_cut, 1, greatest(stated, ours))) as high
     from marks
     group by all
 ),
@@ -24,9 +25,9 @@ faults as (
 final as (
     select
         rule, source, model, prompts, mode, 'exact_match' as metric, 'stored' as filter, n, affected, published,
-        if(low = high, low, null) as repaired, low, high, 'percent' as unit,
-        if(low = high, 'whole answers by our reading of them, others as marked',
-            'whole answers by our reading of them; those with a cut text all wrong, or all right') as how
+        repaired, low, high, 'percent' as unit,
+        if(repaired is null, 'answers whose text is cut all wrong, or all right; every other as marked, or by our reading',
+            'whole answers by our reading, others as marked; bounds: every answer as marked, or by our reading') as how
     from faults
     where affected > 0
 )

@@ -9,7 +9,7 @@ with questions as (
 select
     source, prompts, item_id,
     format(
-        'the same question as {} in all',
+        'asked more than once: {}',
         string_agg(item_id, ', ' order by item_id) over (partition by source, prompts, asked, correct, incorrect)
     ) as detail
 from questions

@@ -2,8 +2,7 @@
 select
     source, model, benchmark as prompts, mode, document as file,
     format('{}: {} is stated as {}', place, metric, coalesce(stated::varchar, 'missing'))
-        || if(n is null, '', format(' of {} answers', n))
-        || format('; the {} rows there give {}', measured, coalesce(round(computed, 4)::varchar, 'nothing'))
+        || format(' of {} answers; the {} rows there give {}', n, measured, coalesce(round(computed, 4)::varchar, 'nothing'))
         || if(unit = 'as given', '', ' ' || unit) as detail
 from audit_figures
-where not (coalesce(is_close, true) and is_counted)
+where n is not null and not (coalesce(is_close, true) and is_counted)

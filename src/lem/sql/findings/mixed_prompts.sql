@@ -1,7 +1,14 @@
 -- warning: an item that was put to different models in different words; their answers are to different questions
-with asked as (
-    select source, prompts, mode, seed_id, model, min(prompt) as prompt
+with varied as (
+    -- most items have one wording, and only the others are told apart by model
+    select source, prompts, mode, seed_id
     from responses
+    group by all
+    having min(prompt) <> max(prompt)
+),
+asked as (
+    select source, prompts, mode, seed_id, model, min(prompt) as prompt
+    from responses semi join varied using (source, prompts, mode, seed_id)
     group by all
 ),
 wordings as (

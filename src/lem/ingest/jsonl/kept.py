@@ -4,7 +4,7 @@ Rows go to the file of their model, prompts and mode in the order in which they
 stood; of two with one key the first is kept. Only keys and right answers stay in memory.
 
     took = Took(Spool(dump))
-    take(dump, took, seen, piece, done)      # `done`: what lem.ingest.jsonl_rows made of a piece
+    take(dump, took, seen, piece, done)      # `done`: what lem.ingest.jsonl.rows made of a piece
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from lem import layout
 from lem.errors import LemError
 from lem.ingest.dump import Dump
-from lem.ingest.jsonl_rows import Done, Group, Part, Piece
+from lem.ingest.jsonl.rows import Done, Group, Part, Piece
 from lem.ingest.lines import read_lines
 from lem.record_files import dumps
 from lem.records import Item, Response, Score

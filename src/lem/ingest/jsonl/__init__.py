@@ -6,8 +6,9 @@
 `--map OURS=THEIRS`: OURS is one of id, prompt, response, answer (the right one),
 model, prompts, category, cluster, gen_time (seconds), tokens, finish_reason, reasoning,
 sample, mode; THEIRS is a field of a row, or a way into it with dots. A field that
-is not mapped is looked for under our name. A row without an id has its line's number, a row
-that names no prompts has its file's name. Rows with a right answer become items
+is not mapped is looked for under our name. A row without an id has its line's number, with its
+file's name before it where several files may share the prompts; a row that names no
+prompts has its file's name. Rows with a right answer become items
 too, and are scored: by `--score`, else as numbers where every right answer is one.
 
 A file is read in pieces, by two processes where it is big, and written as it is read.
@@ -27,12 +28,12 @@ from typing import Any
 from lem import layout
 from lem.errors import LemError
 from lem.ingest.dump import Dump, Kind, nameable
-from lem.ingest.jsonl_kept import Seen, Spool, Took, score, take
-from lem.ingest.jsonl_rows import ALIASES, DEFAULTS, Done, Piece, Plan, read_piece, run_of
-from lem.ingest.lines import Fault
+from lem.ingest.jsonl.kept import Seen, Spool, Took, score, take
+from lem.ingest.jsonl.rows import ALIASES, DEFAULTS, Done, Piece, Plan, read_piece, run_of
+from lem.ingest.lines import Fault, printable
 from lem.params import CHOICE
 from lem.params_imports import ImportSpec
-from lem.record_files import write_json
+from lem.record_files import sha256, write_json
 from lem.records import Model, Run, fields
 
 PIECE = 4_000_000  # bytes
@@ -99,43 +100,55 @@ def scorers_of(spec: ImportSpec) -> tuple[str, ...]:
 
 def typos(plan: Plan, spec: ImportSpec, file: str, seen: Seen) -> None:
     """Raise LemError for a field that no row of a file has: that is no fault of the rows."""
+    from lem.ingest import shown  # the command's module imports every kind, so not at the top
+
     for ours, theirs in plan.needed if seen.objects else ():
         if theirs not in seen.found:
-            there = f"its first row has: {', '.join(map(_shown, seen.names[:40]))}"
+            there = f"its first row has: {', '.join(map(shown, seen.names[:40]))}"
             if ours in plan.map:
                 raise LemError(
-                    f"{_shown(file)}: no row has the field {theirs!r}, mapped to our {ours}; {there}"
+                    f"{shown(file)}: no row has the field {theirs!r}, mapped to our {ours}; {there}"
                 )
             how = "give --model NAME or --map model=FIELD" if ours == "model" else f"give --map {ours}=FIELD"
-            raise LemError(f"{_shown(file)}: no row has a field {ours}; {how}; {there}")
-
-
-def _shown(name: str) -> str:
-    return name if name.isprintable() else repr(name)[1:-1]
+            raise LemError(f"{shown(file)}: no row has a field {ours}; {how}; {there}")
 
 
 def all_pieces(dump: Dump) -> Iterator[Piece]:
     """Yield every file in pieces, in order, with the name of its prompts where no row states one."""
-    stems = Counter(PurePosixPath(file).stem for file in dump.files)
-    for file in dump.files:
+    for file, prompts in names_of(dump.files).items():
         dump.tally("responses", file)
+        yield from pieces(dump.root / "raw" / file, file, prompts, PIECE, alone=len(dump.files) == 1)
+
+
+def names_of(files: Sequence[str]) -> dict[str, str]:
+    """Return a name of ours for each file, no two alike, be it in upper or lower case.
+
+    It is the file's own without its suffix, with its folders where several are called so. One that
+    has to be changed, or is also another's, ends in 8 digits of the sha256 of the whole.
+    """
+    stems = Counter(PurePosixPath(file).stem for file in files)
+    own, hashed = {}, {}
+    for file in files:
         path = PurePosixPath(file)
-        named = path.stem if stems[path.stem] == 1 else str(path.with_suffix(""))
-        yield from pieces(dump.root / "raw" / file, file, as_name(named), PIECE)
+        stem = path.stem if stems[path.stem] == 1 else str(path.with_suffix(""))
+        hashed[file] = f"{as_name(stem)[:71]}-{sha256(printable(file))[:8]}"
+        own[file] = stem if stem == as_name(stem) else hashed[file]
+    taken = Counter(name.lower() for file in files for name in {own[file], hashed[file]})
+    return {file: name if taken[name.lower()] == 1 else hashed[file] for file, name in own.items()}
 
 
-def pieces(path: Path, file: str, prompts: str, size: int) -> Iterator[Piece]:
+def pieces(path: Path, file: str, prompts: str, size: int, alone: bool = True) -> Iterator[Piece]:
     """Yield a file in pieces of about `size` bytes that end where a line does, in bounded memory."""
     number, first, at = 1, 0, 0
     with path.open("rb") as bytes_in:
         while block := bytes_in.read(size):
             cut = block.rfind(b"\n") + 1
             if cut:
-                yield Piece(path, file, prompts, number, first, at + cut)
+                yield Piece(path, file, prompts, number, first, at + cut, alone)
                 number, first = number + block.count(b"\n"), at + cut
             at += len(block)
     if first < at:
-        yield Piece(path, file, prompts, number, first, at)
+        yield Piece(path, file, prompts, number, first, at, alone)
 
 
 def as_name(text: str) -> str:
@@ -177,7 +190,7 @@ def write_runs(dump: Dump, took: Took) -> None:
 
 def write_models(dump: Dump, names: list[str], fine_tuned: Sequence[str]) -> None:
     """Write a Model record a model; LemError for a fine-tuned name that is none of them."""
-    tuned = {_model(name) for name in fine_tuned}
+    tuned = {name.replace("/", "__") for name in fine_tuned}  # as `nameable` does
     if strangers := sorted(tuned - set(names)):
         raise LemError(f"--fine-tuned {strangers[0]}: no such model; there are {', '.join(names) or 'none'}")
     for name in names:

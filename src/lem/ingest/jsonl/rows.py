@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from lem import layout
 from lem.ingest.dump import nameable, run_id
-from lem.ingest.lines import Fault, Line, amount, fitting_line, plain_row, read_lines
+from lem.ingest.lines import AMOUNT_LIMIT, Fault, Line, amount, fitting_line, plain_row, read_lines
 from lem.record_files import sha256
 from lem.records import FINISH_REASONS, Item, Response
 
@@ -44,8 +44,6 @@ DEFAULTS = {
 
 ENDS = {"eos": "stop", "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length"}
 """What other programs call our finish reasons."""
-
-LARGEST = 2**53  # of a sample's number
 
 
 class Group(NamedTuple):
@@ -91,6 +89,7 @@ class Piece(NamedTuple):
     number: int
     start: int
     stop: int
+    alone: bool = True  # the dump is this one file, so that a line's number alone is an id
 
 
 @dataclass
@@ -135,7 +134,7 @@ def _take(plan: Plan, piece: Piece, line: Line, done: Done) -> None:
     done.seen = done.seen or list(row)
     if len(done.found) < len(plan.needed):
         done.found.update(theirs for _, theirs in plan.needed if _reaches(row, theirs))
-    answer, item = records_of(plan, row, str(line.number), piece.prompts)
+    answer, item = records_of(plan, row, line.number or 0, piece)
     texts = fitting_line(answer), fitting_line(item) if item else ""
     part = done.groups.setdefault(Group(answer.model, answer.prompts, answer.mode), Part())
     part.keys.append((answer.seed_id, answer.sample))
@@ -144,16 +143,16 @@ def _take(plan: Plan, piece: Piece, line: Line, done: Done) -> None:
     part.items.append((item.gold, texts[1]) if item else None)
 
 
-def records_of(plan: Plan, row: dict[str, Any], number: str, prompts: str) -> tuple[Response, Item | None]:
+def records_of(plan: Plan, row: dict[str, Any], number: int, piece: Piece) -> tuple[Response, Item | None]:
     """Return the answer that a row holds, and the item it is of; raises Fault.
 
-    number, prompts: the id and the prompts' name of a row that states none.
+    number: of its line, from which a row that states no id has one.
     """
     for ours, theirs in plan.needed:
         if not _reaches(row, theirs):
             raise Fault(f"no {theirs}" + (f", which is our {ours}" if ours != theirs else ""))
     told = {ours: _value(row, names) for ours, names in plan.names.items()}
-    answer = _answer(plan, told, number, prompts)
+    answer = _answer(plan, told, number, piece)
     gold = _text(told, "answer")
     return answer, _item(answer, gold, told) if gold is not None or plan.asks else None
 
@@ -182,15 +181,18 @@ def _value(row: dict[str, Any], names: tuple[str, ...]) -> Any:  # noqa: ANN401
     return None
 
 
-def _answer(plan: Plan, told: dict[str, Any], number: str, prompts: str) -> Response:
+def _answer(plan: Plan, told: dict[str, Any], number: int, piece: Piece) -> Response:
     prompt, response, reasoning = told["prompt"], told["response"], told["reasoning"]
     if not isinstance(prompt, str) or not isinstance(response, str):
         raise Fault("prompt and response must be text")
     if not isinstance(reasoning, str | None):
         raise Fault("reasoning must be text")
-    group = _group(plan, told, prompts)
+    stated = _stated_prompts(plan, told)
+    group = _group(plan, told, piece.prompts if stated is None else stated)
+    # rows of other files may state the same prompts; a name made from the file's own is of no other's
+    number_id = str(number) if piece.alone or stated is None else f"{piece.prompts}:{number}"
     return Response(
-        seed_id=_id(told["seed_id"], None if "seed_id" in plan.map else number),
+        seed_id=_id(told["seed_id"], None if "seed_id" in plan.map else number_id),
         prompt=prompt,
         response=response,
         gen_time=amount(told, "gen_time"),
@@ -209,15 +211,18 @@ def _answer(plan: Plan, told: dict[str, Any], number: str, prompts: str) -> Resp
     )
 
 
-def _group(plan: Plan, told: dict[str, Any], prompts: str) -> Group:
-    model = plan.model or told["model"]
+def _stated_prompts(plan: Plan, told: dict[str, Any]) -> Any:  # noqa: ANN401
+    """Return the prompts' name by the command line or the row, None where neither states one."""
     stated = plan.prompts or told["prompts"]
-    if stated is None or (not isinstance(stated, str) and "prompts" not in plan.map):
-        stated = prompts
+    return stated if isinstance(stated, str) or "prompts" in plan.map else None
+
+
+def _group(plan: Plan, told: dict[str, Any], prompts: object) -> Group:
+    model = plan.model or told["model"]
     mode = "naked" if told["mode"] is None else told["mode"]
-    if not all(isinstance(name, str) for name in (model, stated, mode)):
+    if not (isinstance(model, str) and isinstance(prompts, str) and isinstance(mode, str)):
         raise Fault("model, prompts and mode must be text")
-    return _named(model, stated, mode)
+    return _named(model, prompts, mode)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -235,11 +240,11 @@ def run_of(source: str, group: Group) -> str:
     return run_id(source, group.model, named)
 
 
-def _id(value: object, number: str | None) -> str:
-    if value is None and number is not None:
-        return number
+def _id(value: object, otherwise: str | None) -> str:
+    if value is None and otherwise is not None:
+        return otherwise
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value) if abs(value) < LARGEST else _no("id", value)
+        return str(value) if abs(value) < AMOUNT_LIMIT else _no("id", value)
     return value if isinstance(value, str) and value.strip() else _no("id", value)
 
 
