@@ -69,7 +69,11 @@ class Entry:
 @click.option(
     "--format", "fmt", type=click.Choice(("json", "tsv")), help="Print it for a program; write nothing."
 )
-@click.option("--strict", is_flag=True, help="Exit with 1 where a claim is contradicted or an artefact; what is not checkable passes.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Exit with 1 where a claim is contradicted or an artefact; others pass.",
+)
 def command(file: Path, fmt: str | None, strict: bool) -> None:
     """Hold the claims of FILE against the tables: reports/claims.md, one verdict a claim.
 

@@ -35,11 +35,21 @@ NAMED_FILES = 20  # of those not read; the others are counted
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--as", "name", metavar="NAME", help="Source name of the records; the kind's name by default.")
 @click.option("--import", "entry", metavar="NAME", help="An entry of `imports` in params.yaml, and no more.")
-@click.option("--map", "fields", metavar="OURS=THEIRS,...", help="jsonl: which of their fields is our seed_id, prompt, response, answer, model, prompts, "
-    "category, cluster, gen_time, tokens, finish_reason, reasoning, sample or mode.")
+@click.option(
+    "--map",
+    "fields",
+    metavar="OURS=THEIRS,...",
+    help="jsonl: which of their fields is our seed_id, prompt, response, answer, model, prompts, "
+    "category, cluster, gen_time, tokens, finish_reason, reasoning, sample or mode.",
+)
 @click.option("--model", help="jsonl: the model that answered, where no field says so.")
 @click.option("--benchmark", help="jsonl: the name of the prompts or questions; their file's by default.")
-@click.option("--score", metavar="NAME", multiple=True, help="jsonl: a scorer, number or refusal; default: number where every answer is one.")
+@click.option(
+    "--score",
+    metavar="NAME",
+    multiple=True,
+    help="jsonl: a scorer, number or refusal; default: number where every answer is one.",
+)
 @click.option(
     "--fine-tuned",
     metavar="NAME",
