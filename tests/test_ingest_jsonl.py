@@ -176,8 +176,8 @@ def test_a_field_that_the_map_uses_means_nothing_else(file):
         (MAP, ("--model", "m", "--score", "bleu"), "there are: number, refusal"),
         (MAP, ("--model", "m", "--score", "multiple_choice"), "no scorer of single answers"),
         (MAP, ("--model", "m", "--fine-tuned", "n"), "--fine-tuned n: no such model; there are m"),
-        (MAP, ("--model", "m", "--fine-tuned", "o/n"), "--fine-tuned o__n: no such model; there are m"),
-        (MAP, ("--model", "m", "--fine-tuned", "../n"), "--fine-tuned ..__n: no such model; there are m"),
+        (MAP, ("--model", "m", "--fine-tuned", "o/n"), "--fine-tuned o/n: no such model; there are m"),
+        (MAP, ("--model", "m", "--fine-tuned", "../n"), "--fine-tuned ../n: no such model; there are m"),
     ],
 )
 def test_a_persons_typo_is_said(file, mapped, options, said):

@@ -14,10 +14,8 @@ import dataclasses
 import os
 import re
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import repeat
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +23,7 @@ from lem import layout, records
 from lem.rule_sql import quoted
 from lem.rules import RECORDS
 from lem.shapes import Misfit, Sieve, parse, printable
+from lem.workers import PROCESSES, in_order
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,7 +40,6 @@ RECORD = "record"
 
 OBJECT_SIZE = 1 << 24  # bytes DuckDB allows a line anyway
 BIG = 64_000_000  # bytes of a table's files from which two processes pay
-PROCESSES = 2
 Judged = tuple[int, int, dict[int, Misfit]]
 
 
@@ -119,11 +117,9 @@ def _lines(
 
 def _judged_all(table: str, files: Sequence[Path]) -> Iterator[tuple[Path, Judged]]:
     """Yield each file, in order, and what `_judged` says of it; two processes judge where there is much."""
-    if len(files) < PROCESSES or sum(path.stat().st_size for path in files) < BIG or os.cpu_count() == 1:
-        yield from ((path, _judged(path, table)) for path in files)
-        return
-    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-        yield from zip(files, pool.map(_judged, files, repeat(table)), strict=True)
+    several = len(files) >= PROCESSES and (os.cpu_count() or 1) >= PROCESSES
+    side_by_side = several and sum(path.stat().st_size for path in files) >= BIG
+    yield from zip(files, in_order(partial(_judged, table=table), files, side_by_side), strict=True)
 
 
 def _judged(path: Path, table: str) -> Judged:

@@ -10,21 +10,17 @@ there are many, and what they say does not depend on it.
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from lem.scoring.quick_signs import all_flags
+from lem.workers import PROCESSES, in_order
 
 if TYPE_CHECKING:
     import duckdb
 
 BATCH = 4_000  # answers
 MANY = 40_000  # answers, from which two processes pay
-PROCESSES = 2
-AHEAD = 6  # batches on their way
 ANSWERS = "select if(finish_reason = 'given', null, response) from raw_responses"
 
 
@@ -43,17 +39,8 @@ def load(con: duckdb.DuckDBPyConnection) -> None:
 
 def _read(con: duckdb.DuckDBPyConnection, rows: int) -> Iterator[bytes]:
     """Yield the flags of all answers, in order."""
-    if rows < MANY or (os.cpu_count() or 1) < PROCESSES:
-        yield from map(all_flags, _batches(con))
-        return
-    ahead: deque[Future[bytes]] = deque()
-    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-        for texts in _batches(con):
-            ahead.append(pool.submit(all_flags, texts))
-            if len(ahead) >= AHEAD:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+    side_by_side = rows >= MANY and (os.cpu_count() or 1) >= PROCESSES
+    yield from in_order(all_flags, _batches(con), side_by_side)
 
 
 def _batches(con: duckdb.DuckDBPyConnection) -> Iterator[list[str | None]]:

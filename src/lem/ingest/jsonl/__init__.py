@@ -16,17 +16,16 @@ A file is read in pieces, by two processes where it is big, and written as it is
 
 from __future__ import annotations
 
+import functools
 import os
 import re
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from lem import layout
 from lem.errors import LemError
+from lem.ingest.answers import fine_tuned, write_run
 from lem.ingest.dump import Dump, Kind, nameable
 from lem.ingest.jsonl.kept import Seen, Spool, Took, score, take
 from lem.ingest.jsonl.rows import ALIASES, DEFAULTS, Done, Piece, Plan, read_piece, run_of
@@ -34,12 +33,11 @@ from lem.ingest.lines import Fault, printable
 from lem.params import CHOICE
 from lem.params_imports import ImportSpec
 from lem.record_files import sha256, write_json
-from lem.records import Model, Run, fields
+from lem.records import Model
+from lem.workers import PROCESSES, in_order
 
 PIECE = 4_000_000  # bytes
 BIG = 64_000_000  # bytes of all files from which two processes pay
-PROCESSES = 2
-AHEAD = 6  # pieces read and not yet written
 
 
 def reads(file: str) -> bool:
@@ -53,15 +51,16 @@ def convert(dump: Dump, spec: ImportSpec) -> None:
     took = Took(Spool(dump))
     known = {file: Seen() for file in dump.files}
     size = sum((dump.root / "raw" / file).stat().st_size for file in dump.files)
-    for piece, done in read_all(plan, all_pieces(dump), size):
-        take(dump, took, known[piece.file], piece, done)
+    for done in read_all(plan, all_pieces(dump), size):
+        take(dump, took, known[done.piece.file], done)
     for file, seen in known.items():
         typos(plan, spec, file, seen)
     took.spool.flush()
     score(took, scorers_of(spec))
     took.spool.flush()
     write_runs(dump, took)
-    write_models(dump, sorted({group.model for group in took.keys}), spec.fine_tuned)
+    names = sorted({group.model for group in took.keys})
+    write_models(dump, names, fine_tuned(spec, names))
 
 
 def plan_of(spec: ImportSpec) -> Plan:
@@ -156,43 +155,21 @@ def as_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:80] or "answers"
 
 
-def read_all(plan: Plan, todo: Iterable[Piece], size: int) -> Iterator[tuple[Piece, Done]]:
+def read_all(plan: Plan, todo: Iterable[Piece], size: int) -> Iterator[Done]:
     """Yield what came of each piece, in order, whether one process reads them or two; `size` is of all."""
-    if size < BIG or (os.cpu_count() or 1) < PROCESSES:
-        yield from ((piece, read_piece(plan, piece)) for piece in todo)
-        return
-    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-        yield from in_order(lambda piece: pool.submit(read_piece, plan, piece), todo)
-
-
-def in_order(submit: Callable[[Piece], Future[Done]], todo: Iterable[Piece]) -> Iterator[tuple[Piece, Done]]:
-    """Yield the results in the order of the pieces, a few of them computed ahead."""
-    ahead: deque[tuple[Piece, Future[Done]]] = deque()
-    for piece in todo:
-        ahead.append((piece, submit(piece)))
-        if len(ahead) >= AHEAD:
-            first, future = ahead.popleft()
-            yield first, future.result()
-    while ahead:
-        first, future = ahead.popleft()
-        yield first, future.result()
+    side_by_side = size >= BIG and (os.cpu_count() or 1) >= PROCESSES
+    yield from in_order(functools.partial(read_piece, plan), todo, side_by_side)
 
 
 def write_runs(dump: Dump, took: Took) -> None:
     """Write the Run that each group's answers point at; a row states none of its settings."""
-    unknown: dict[str, Any] = dict.fromkeys(fields(Run))
     for group, keys in sorted(took.keys.items()):
         if keys:
-            told = {"run_id": run_of(dump.source, group), "source": dump.source, **group._asdict()}
-            run = Run(**{**unknown, **told, "responses": len(keys)})
-            write_json(dump.place(layout.log(*group, "json")), run)
+            write_run(dump, *group, run_id=run_of(dump.source, group), responses=len(keys))
 
 
-def write_models(dump: Dump, names: list[str], fine_tuned: Sequence[str]) -> None:
-    """Write a Model record a model; LemError for a fine-tuned name that is none of them."""
-    tuned = {name.replace("/", "__") for name in fine_tuned}  # as `nameable` does
-    if strangers := sorted(tuned - set(names)):
-        raise LemError(f"--fine-tuned {strangers[0]}: no such model; there are {', '.join(names) or 'none'}")
+def write_models(dump: Dump, names: list[str], tuned: Container[str]) -> None:
+    """Write a Model record a model."""
     for name in names:
         model = Model(name, source=dump.source, role="fine-tuned" if name in tuned else "baseline")
         write_json(dump.place(layout.model_record(model.role, name)), model)

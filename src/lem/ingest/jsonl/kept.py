@@ -4,7 +4,7 @@ Rows go to the file of their model, prompts and mode in the order in which they
 stood; of two with one key the first is kept. Only keys and right answers stay in memory.
 
     took = Took(Spool(dump))
-    take(dump, took, seen, piece, done)      # `done`: what lem.ingest.jsonl.rows made of a piece
+    take(dump, took, seen, done)      # `done`: what lem.ingest.jsonl.rows made of a piece
 """
 
 from __future__ import annotations
@@ -86,8 +86,9 @@ class Took:
         return path
 
 
-def take(dump: Dump, took: Took, seen: Seen, piece: Piece, done: Done) -> None:
+def take(dump: Dump, took: Took, seen: Seen, done: Done) -> None:
     """Write a piece's records, quarantine its faults, in the order of its lines."""
+    piece = done.piece
     tally = dump.tallies[piece.file]
     faults = list(done.faults)
     if done.rows:  # so blank lines before it do not end the file

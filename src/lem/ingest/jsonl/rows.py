@@ -106,6 +106,7 @@ class Part:
 class Done:
     """What came of a piece."""
 
+    piece: Piece
     groups: dict[Group, Part] = field(default_factory=dict)
     faults: list[tuple[int, str, str]] = field(default_factory=list)  # line, reason, text
     rows: int = 0  # lines up to the last that is not blank
@@ -116,7 +117,7 @@ class Done:
 
 def read_piece(plan: Plan, piece: Piece) -> Done:
     """Return the records and faults of a piece of a file."""
-    done = Done()
+    done = Done(piece)
     for line in read_lines(piece.path, piece.file, piece.number, piece.start, piece.stop):
         done.rows += 1
         try:
