@@ -1,4 +1,4 @@
-"""Documents that state figures: which files are looked at, their text, their Figures in a file each.
+"""Documents that state figures: which files are looked at, their numbers, their Figures in a file each.
 
 for file in dump.files:
     write_figures(dump, file, read(dump, file))      # figures/<name of the file>.jsonl
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from lem import layout
 from lem.ingest.dump import Dump
-from lem.ingest.lines import LINE_LIMIT, Fault, Line, Row, decode
+from lem.ingest.lines import Fault, Row
 from lem.record_files import sha256, write_jsonl
 from lem.records import Figure
 
@@ -28,15 +28,6 @@ def named_like(file: str, *endings: str) -> bool:
 def enters(folder: str) -> bool:
     """Return whether a folder of a dump is looked into: hidden ones (.git, .venv) are not."""
     return not folder.rpartition("/")[2].startswith(".")
-
-
-def text_of(line: Line) -> str:
-    """Return the text of a document read whole; raises Fault."""
-    if line.length > LINE_LIMIT:
-        raise Fault(f"file of {line.length} bytes; the limit is {LINE_LIMIT}")
-    if not line.raw.strip():
-        raise Fault("empty file")
-    return decode(line.raw)
 
 
 def decimal(text: str) -> float:

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from lem.record_files import dumps, sha256
-from lem.records import R, Record, problem
+from lem.records import R, Record
+from lem.shapes import problem
 
 LINE_LIMIT = 20_000_000  # bytes; a longer line is quarantined unread
 TEXT_KEPT = 2_000  # characters of it that the quarantine keeps
@@ -112,16 +113,29 @@ class Line:
             self.raw[: 4 * TEXT_KEPT].decode("utf-8", "backslashreplace"), f"{self.length} bytes"
         )
 
-    def row(self) -> dict[str, Any]:
-        """Return the line's JSON object; raises Fault."""
+    def whole(self) -> str:
+        """Return the text that is read; raises Fault for too long a one, for none, for what is no UTF-8."""
+        self.within_limit()
+        if not self.raw.strip():
+            raise Fault("blank line" if self.number else "empty file")
+        return decode(self.raw)
+
+    def within_limit(self) -> None:
+        """Raise Fault when the line, or the file, is too long to be read."""
         if self.length > LINE_LIMIT:
             what = "line" if self.number else "file"
             raise Fault(f"{what} of {self.length} bytes; the limit is {LINE_LIMIT}")
-        if not self.raw.strip():
-            raise Fault("blank line" if self.number else "empty file")
-        value = parse(decode(self.raw), _no_constant)
+
+    def object(self, constant: Callable[[str], object] = float) -> Object:
+        """Return the JSON object, of a repeated key the first; `constant` as in `parse`; raises Fault."""
+        value = parse(self.whole(), constant)
         if not isinstance(value, Object):
             raise Fault(f"expected an object, found {type(value).__name__}")
+        return value
+
+    def row(self) -> dict[str, Any]:
+        """Return the JSON object, no key of which stands twice, without NaN; raises Fault."""
+        value = self.object(_no_constant)
         if value.repeated:
             raise Fault(f"key {value.repeated[0][0]!r:.80} stands twice")
         return value

@@ -19,7 +19,6 @@ from dataclasses import replace
 from typing import Any
 
 from lem import layout
-from lem.ingest.documents import text_of
 from lem.ingest.dump import Dump, Items, Pair, known, nameable, run_id
 from lem.ingest.lines import Fault, Line, Object, fitting, number, parse
 from lem.ingest.nested import Leaf, leaves
@@ -75,7 +74,7 @@ def score_entries(dump: Dump, file: str) -> list[Leaf]:
 
 def entries_of(line: Line) -> list[Leaf]:
     """Return the rows of a scores file, none of somebody's other JSON; raises Fault."""
-    whole = parse(text_of(line))
+    whole = parse(line.whole())
     if not _claims(whole, line.file):
         return []
     if not isinstance(whole, Object) or not isinstance(whole.get("scores"), Object):

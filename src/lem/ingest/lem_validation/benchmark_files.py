@@ -23,11 +23,11 @@ from typing import Any, NamedTuple
 
 from lem import layout
 from lem.ingest.answers import rescored, write_run
-from lem.ingest.documents import text_of, write_figures
+from lem.ingest.documents import write_figures
 from lem.ingest.dump import Dump, Items, Pair, nameable, run_id
 from lem.ingest.lem_validation import names as validation_names
 from lem.ingest.lem_validation import summary_file
-from lem.ingest.lines import Fault, Line, Object, amount, as_text, fitting, number, parse, stated
+from lem.ingest.lines import Fault, Line, Object, amount, as_text, fitting, number, stated
 from lem.record_files import sha256, write_jsonl
 from lem.records import Figure, Item, Response, Score
 
@@ -116,9 +116,7 @@ def _renamed(figure: Figure, canonical: Mapping[str, str]) -> Figure:
 
 def document(line: Line) -> Object:
     """Return the JSON object that a file is, NaN and all; raises Fault."""
-    whole = parse(text_of(line))
-    if not isinstance(whole, Object):
-        raise Fault(f"expected an object, found {type(whole).__name__}")
+    whole = line.object()
     if whole.repeated:
         raise Fault(f"key {whole.repeated[0][0]!r:.80} stands twice")
     return whole

@@ -19,7 +19,7 @@ from lem.ingest.lem_validation import agreement
 from lem.ingest.lem_validation import logs as validation_logs
 from lem.ingest.lem_validation import names as validation_names
 from lem.ingest.lem_validation.answers import PROMPTS, Answers
-from lem.ingest.lines import LINE_LIMIT, Fault, Line, decode, fitting, read_lines
+from lem.ingest.lines import Fault, Line, decode, fitting, read_lines
 from lem.records import LogEntry
 
 
@@ -68,13 +68,11 @@ def _lines(lines: Iterable[Line]) -> Iterator[tuple[int, str, str | None]]:
     """Yield (number, text, why it cannot be read or None) of each line."""
     for line in lines:
         text, reason = line.text, None
-        if line.length > LINE_LIMIT:
-            reason = f"line of {line.length} bytes; the limit is {LINE_LIMIT}"
-        else:
-            try:
-                text = decode(line.raw.removesuffix(b"\n"))
-            except Fault as fault:
-                reason = str(fault)
+        try:
+            line.within_limit()
+            text = decode(line.raw.removesuffix(b"\n"))
+        except Fault as fault:
+            reason = str(fault)
         yield line.number or 0, text, reason
 
 

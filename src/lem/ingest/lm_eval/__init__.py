@@ -23,7 +23,7 @@ from lem.ingest.answers import fine_tuned, role, write_run
 from lem.ingest.dump import Dump, Kind, Pair
 from lem.ingest.lines import Fault, Object, fitting
 from lem.ingest.lm_eval.results import KIND as RESULTS
-from lem.ingest.lm_eval.results import parsed, read_figures
+from lem.ingest.lm_eval.results import read_figures
 from lem.ingest.lm_eval.runs import SAMPLES, STAMPED, Evaluation, Results, distinct, paired, weights
 from lem.ingest.lm_eval.runs import made_nameable as plain
 from lem.ingest.lm_eval.sample_files import Found, read_samples
@@ -83,7 +83,7 @@ def read_results(dump: Dump) -> Iterator[Results]:
             continue
         for line in dump.document(RESULTS, file):
             try:
-                whole = parsed(line)
+                whole = line.object()
             except Fault as fault:
                 dump.refuse(file, None, str(fault), line.text)
                 continue

@@ -17,14 +17,10 @@ from collections.abc import Iterator
 from lem.ingest.dump import Dump
 from lem.ingest.lines import (
     AMOUNT_LIMIT,
-    LINE_LIMIT,
     Fault,
-    Line,
     Object,
-    decode,
     fitting,
     number,
-    parse,
 )
 from lem.ingest.lm_eval.runs import Results
 from lem.ingest.lm_eval.settings import settings, version
@@ -52,21 +48,6 @@ SECTIONS = {
     "n-samples": "how many answers a figure is of is not stated",
     "versions": "of which version a task is is not stated",
 }
-
-
-def parsed(line: Line) -> Object:
-    """Return a JSON object of lm_eval's, which writes NaN and Infinity; raises Fault.
-
-    Of a repeated key the first counts; the others are in `repeated`.
-    """
-    if line.length > LINE_LIMIT:
-        raise Fault(f"{'line' if line.number else 'file'} of {line.length} bytes; the limit is {LINE_LIMIT}")
-    if not line.raw.strip():
-        raise Fault("blank line" if line.number else "empty file")
-    value = parse(decode(line.raw))
-    if not isinstance(value, Object):
-        raise Fault(f"expected an object, found {type(value).__name__}")
-    return value
 
 
 def read_figures(dump: Dump, results: Results, model: str) -> list[Figure]:

@@ -14,7 +14,6 @@ from typing import Any
 from lem import layout
 from lem.ingest.dump import Dump, Items, Pair, run_id
 from lem.ingest.lines import Fault, Line, read_lines
-from lem.ingest.lm_eval.results import parsed
 from lem.ingest.lm_eval.runs import Evaluation, Results, Samples
 from lem.ingest.lm_eval.samples import Sample, sample_of
 from lem.ingest.lm_eval.scores import Task
@@ -61,7 +60,7 @@ def read_samples(dump: Dump, samples: Samples, evaluation: Evaluation, model: st
 
 def row_of(line: Line) -> dict[str, Any]:
     """Return the object of a line, NaN and Infinity in it; raises Fault for a key that stands twice."""
-    row = parsed(line)
+    row = line.object()
     if row.repeated:
         raise Fault(f"key {row.repeated[0][0]!r:.80} stands twice")
     return row
@@ -111,7 +110,7 @@ def hash_of(dump: Dump, file: str) -> str | None:
     digest = hashlib.sha256()
     for line in read_lines(dump.root / "raw" / file, file):
         try:
-            row = parsed(line)
+            row = line.object()
             digest.update("".join(row[key] for key in HASHES).encode())
         except (Fault, KeyError, TypeError, UnicodeEncodeError):
             return None

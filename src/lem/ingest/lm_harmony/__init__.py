@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from lem.ingest.documents import counted, decimal, enters, named_like, text_of, write_figures
+from lem.ingest.documents import counted, decimal, enters, named_like, write_figures
 from lem.ingest.dump import Dump, Kind
 from lem.ingest.lines import Fault, Object, fitting, number, parse
 from lem.ingest.lm_harmony.table import cells
@@ -59,7 +59,7 @@ def convert(dump: Dump, spec: ImportSpec) -> None:
         read = table_figures if file.lower().endswith(MARKDOWN) else json_figures
         for line in dump.document("scores", file):
             try:
-                rows = read(dump, file, text_of(line))
+                rows = read(dump, file, line.whole())
             except Fault as fault:  # nothing in it can be told apart: one row, the whole file
                 dump.refuse(file, None, str(fault), line.text)
             else:
