@@ -12,18 +12,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from lem import engine, layout
-from lem.errors import LemError
+from lem import engine, layout, pages
 from lem.mapping import sections, shapes, tree
 from lem.mapping.contents import RAW, Survey, survey
 from lem.record_files import write_whole
 from lem.report.tables import listing
 from lem.report.words import Row, count
-from lem.sandbox import connect, names
+from lem.sandbox import connect
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 TEMPLATE = "mapping.md.j2"
 PAGE = layout.REPORTS / "DATA_MAPPING.md"
-OPTIONAL = {"findings": "quality_findings"}
-"""Queries of the template whose table a warehouse may not have."""
 
 
 @click.command()
@@ -54,45 +51,22 @@ def command() -> None:
     click.echo(f"{PAGE}: {count(len(found.entries), 'file')}")
 
 
-def read(con: DuckDBPyConnection) -> dict[str, list[Row] | None]:
-    """Return the rows of each observation's query, None where an optional table is not there.
-
-    Raises LemError where the tables are older than this page.
-    """
-    import duckdb
-
-    there, found = set(names(con)), dict[str, list[Row] | None]()
-    for name, sql in queries().items():
-        if name in OPTIONAL and OPTIONAL[name] not in there:
-            found[name] = None
-            continue
-        try:
-            rows = con.execute(sql)
-        except (duckdb.CatalogException, duckdb.BinderException) as err:
-            why = str(err).splitlines()[0]
-            again = "the tables are older than this command; run `lem warehouse`"
-            raise LemError(f"{layout.TABLES}: {why}: {again}") from err
-        columns = [column[0] for column in rows.description]
-        found[name] = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
-    return found
+def read(con: DuckDBPyConnection) -> dict[str, list[Row]]:
+    """Return the rows of each observation's query; LemError where the tables are older than this page."""
+    return pages.rows(con, queries())
 
 
 def queries() -> dict[str, str]:
-    """Return the queries of the observations by name: the blocks of the template."""
-    page = template()
-    return {name: "".join(block(page.new_context())) for name, block in page.blocks.items()}
+    """Return the queries of the observations by name."""
+    return pages.queries(template())
 
 
 def template() -> Template:
     """Return the template of the page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    settings: dict[str, Any] = {"undefined": StrictUndefined, "keep_trailing_newline": True}
-    where = PackageLoader("lem", "mapping")
-    return Environment(loader=where, trim_blocks=True, **settings).get_template(TEMPLATE)
+    return pages.template("mapping", TEMPLATE)
 
 
-def render(found: Survey, observed: Mapping[str, list[Row] | None]) -> str:
+def render(found: Survey, observed: Mapping[str, list[Row]]) -> str:
     """Return the page as Markdown."""
     listed = [entry for entry in found.entries if entry.category != RAW]
     return template().render(
@@ -106,9 +80,8 @@ def render(found: Survey, observed: Mapping[str, list[Row] | None]) -> str:
         shapes=shapes.shapes(found.entries),
         foreign=shapes.foreign(found.entries),
         tree=tree.tree(found),
-        verdicts={name: verdicts(observed[name] or []) for name in ("differences", "declared")},
-        observed={name: None if rows is None else listing(rows) for name, rows in observed.items()},
-        has_findings=observed["findings"] is not None,
+        verdicts={name: verdicts(observed[name]) for name in ("differences", "declared")},
+        observed={name: listing(rows) for name, rows in observed.items()},
     )
 
 

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lem import engine, layout
-from lem.errors import LemError
+from lem import engine, layout, pages
 from lem.record_files import write_whole
 from lem.records import OWN
 from lem.report import plots, sentences, tables
@@ -54,35 +53,17 @@ def _write(name: str, text: Callable[[], str]) -> None:
 
 def read(con: DuckDBPyConnection) -> dict[str, list[Row]]:
     """Return the rows of each query; LemError where the tables are older than this report."""
-    import duckdb
-
-    found = {}
-    for name, sql in queries().items():
-        try:
-            rows = con.execute(sql)
-        except (duckdb.CatalogException, duckdb.BinderException) as err:  # a table or a column is missing
-            why = str(err).splitlines()[0]
-            again = "the tables are older than this report; run `lem warehouse`"
-            raise LemError(f"{layout.TABLES}: {why}: {again}") from err
-        columns = [column[0] for column in rows.description]
-        found[name] = [dict(zip(columns, row, strict=True)) for row in rows.fetchall()]
-    return found
+    return pages.rows(con, queries())
 
 
 def queries() -> dict[str, str]:
-    """Return the report's queries by name: the blocks of its template."""
-    page = template()
-    return {name: "".join(block(page.new_context())) for name, block in page.blocks.items()}
+    """Return the report's queries by name."""
+    return pages.queries(template())
 
 
 def template() -> Template:
     """Return the report's template."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    settings: dict[str, Any] = {"undefined": StrictUndefined, "keep_trailing_newline": True}
-    return Environment(loader=PackageLoader("lem", "report"), trim_blocks=True, **settings).get_template(
-        TEMPLATE
-    )
+    return pages.template("report", TEMPLATE)
 
 
 def render(found: Mapping[str, list[Row]]) -> str:
