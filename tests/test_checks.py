@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lem import checks, engine, layout, record_files, records, rule_sql, rules, scan, shapes
+from lem import checks, engine, holding, layout, record_files, records, rule_sql, rules, scan, shapes
 from lem.cli import main
 from lem.record_files import dumps, write_json, write_jsonl
 from lem.records import (
@@ -320,7 +320,7 @@ def test_what_stands_in_a_message_cannot_steer_a_terminal():
 
 
 def test_a_big_table_is_scanned_by_sql_and_great_expectations_sees_what_it_found(monkeypatch):
-    monkeypatch.setattr(checks, "WHOLE", 2)
+    monkeypatch.setattr(holding, "WHOLE", 2)
     rewrite(RESPONSES, b'"naked"', b'"Naked"', line=2)
     write_jsonl(SCORED, [SCORES[0], SCORES[1], SCORES[1], replace(SCORES[2], run_id="1" * 16)])
     broken = failed(
@@ -340,7 +340,7 @@ def test_a_big_table_is_scanned_by_sql_and_great_expectations_sees_what_it_found
 
 @pytest.mark.parametrize("whole", [0, 20_000])
 def test_two_readers_that_differ_are_an_error_of_ours(monkeypatch, whole):
-    monkeypatch.setattr(checks, "WHOLE", whole)
+    monkeypatch.setattr(holding, "WHOLE", whole)
     real = rule_sql.sql_predicate
     wrong = "at_line = 1"
     lie = lambda rule: wrong if rule.kind == "in_set" else real(rule)  # noqa: E731

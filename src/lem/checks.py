@@ -14,41 +14,28 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lem import engine, layout, record_files, records, rule_scan, rule_sql, rules, scan
+from lem import engine, holding, layout, record_files, records, rule_sql, rules, scan
 from lem.errors import LemError
 from lem.record_files import file_sha
-from lem.rule_sql import Rule, quoted
+from lem.rule_sql import quoted
 from lem.scan import Broken, Loaded
-from lem.shapes import short
 
 if TYPE_CHECKING:
     import duckdb
 
 REPORT = layout.REPORTS / "checks.json"
-WHOLE = 20_000  # rows of a table that Great Expectations is given whole
 SHOWN = 20  # lines of a failure that a person reads
 LISTED = 1_000  # rows in each list of checks.json
 
 CONTENT = frozenset((rule.table, rule.name) for rule in rules.RULES if rule.scope == "content")
-PLACE = ("at_file", "at_line")
-Row = tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A rule, how many rows it speaks of, and those that break it."""
-
-    rule: Rule
-    rows: int
-    broken: list[Broken]
 
 
 @click.command()
@@ -77,7 +64,7 @@ def check() -> tuple[dict[str, Any], list[Broken]]:
         con.execute("set enable_progress_bar = false")
         con.execute("set checkpoint_threshold = '1TB'")  # nothing is kept, so nothing need be packed
         loaded = {table: scan.load(con, table, layout.files(table), Path(scratch)) for table in rules.RECORDS}
-        outcomes = {table: hold(con, table, table, PLACE) for table in loaded}
+        outcomes = {table: holding.hold(con, table, table, holding.PLACE) for table in loaded}
         changed = unfaithful(con)
     broken = [row for one in loaded.values() for row in one.faults]
     broken += changed
@@ -134,7 +121,7 @@ def check_tables(con: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> list[
         copy = f"checked {table}"
         con.execute(f"create temp table {quoted(copy)} as {_numbered(con, table)}")
         try:
-            for outcome in hold(con, table, copy, ("row", *rules.KEYS[table])):
+            for outcome in holding.hold(con, table, copy, ("row", *rules.KEYS[table])):
                 finding = table in rules.RECORDS and outcome.rule.scope == "content"
                 broken += [row for row in outcome.broken if not finding or own in row.message]
         finally:
@@ -150,11 +137,11 @@ def _doubtful(con: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> list[str
 
 
 def _unbroken(con: duckdb.DuckDBPyConnection, table: str) -> bool:
-    if con.execute(f"select count(*) <= {WHOLE} from {quoted(table)}").fetchall()[0][0]:
+    if con.execute(f"select count(*) <= {holding.WHOLE} from {quoted(table)}").fetchall()[0][0]:
         return False
     view = f"asked {table}"
     con.execute(f"create temp view {quoted(view)} as {_numbered(con, table)}")
-    return not rule_scan.broken(con, rules.of(table), view)
+    return not holding.broken(con, rules.of(table), view)
 
 
 def _numbered(con: duckdb.DuckDBPyConnection, table: str) -> str:
@@ -170,102 +157,9 @@ def _numbered(con: duckdb.DuckDBPyConnection, table: str) -> str:
     return f"select row_number() over () as row, {columns} from {quoted(table)}"
 
 
-def hold(con: duckdb.DuckDBPyConnection, table: str, name: str, naming: tuple[str, ...]) -> list[Outcome]:
-    """Return what comes of each rule of `table`, applied to the table called `name` in the connection.
-
-    `naming` are the columns that name a row. Raises RuntimeError when DuckDB
-    and Great Expectations name different rows.
-    """
-    held = rules.of(table)
-    spoken = ", ".join(f"count(*) filter ({rule_sql.where_sql(rule)})" for rule in held)
-    counts = con.execute(f"select count(*), {spoken} from {quoted(name)}").fetchall()[0]
-    broken = rule_scan.broken(con, held, name)
-    by_sql = {
-        rule.name: con.execute(rule_sql.offending_sql(rule, name, naming)).fetchall()
-        if rule.name in broken
-        else []
-        for rule in held
-    }
-    for group, rows in _frames(con, held, name, naming, by_sql, counts[0] <= WHOLE):
-        _agree(con, group, rows, naming, by_sql)
-    return [
-        Outcome(rule, count, [_named(rule, row, naming) for row in by_sql[rule.name]])
-        for rule, count in zip(held, counts[1:], strict=True)
-    ]
-
-
-def _frames(
-    con: duckdb.DuckDBPyConnection,
-    held: Sequence[Rule],
-    name: str,
-    naming: tuple[str, ...],
-    by_sql: dict[str, list[Row]],
-    whole: bool,
-) -> Iterable[tuple[Sequence[Rule], list[Row]]]:
-    """Yield rules and the rows to give Great Expectations: all of them, or those a rule's SQL found."""
-    if whole:
-        wanted = ", ".join(map(quoted, [*naming, *rule_sql.columns(held)]))
-        if rows := con.execute(f"select {wanted} from {quoted(name)}").fetchall():
-            yield held, rows
-    else:
-        yield from (([rule], by_sql[rule.name]) for rule in held if by_sql[rule.name])
-
-
-def _agree(
-    con: duckdb.DuckDBPyConnection,
-    group: Sequence[Rule],
-    rows: list[Row],
-    naming: tuple[str, ...],
-    by_sql: dict[str, list[Row]],
-) -> None:
-    import pandas as pd
-
-    from lem import expectations
-
-    values = [row[len(naming) :] for row in rows]
-    frame = pd.DataFrame(values, columns=rule_sql.columns(group), dtype=object)
-    for name, labels in expectations.offending(group, frame, _known(con, group)).items():
-        gx = {rows[label][: len(naming)] for label in labels}
-        sql = {row[: len(naming)] for row in by_sql[name]}
-        if gx != sql:
-            only = [sorted(map(str, rows))[:5] for rows in (gx - sql, sql - gx)]
-            which = f"Great Expectations alone names {only[0]}, DuckDB alone {only[1]}"
-            raise RuntimeError(f"{group[0].table}.{name}: {which}")
-
-
-def _known(con: duckdb.DuckDBPyConnection, group: Sequence[Rule]) -> dict[str, set[Row]]:
-    return {
-        rule.other: set(
-            con.execute(
-                f"select distinct {', '.join(map(quoted, rule.columns))} from {quoted(rule.other)}"
-            ).fetchall()
-        )
-        for rule in group
-        if rule.kind == "known"
-    }
-
-
-def _named(rule: Rule, row: Row, naming: tuple[str, ...]) -> Broken:
-    values = dict(zip(rule_sql.columns([rule]), row[len(naming) :], strict=True))
-    if rule.kind == "unique":
-        found, message = None, f"expected one row with {_key(values)}, found more"
-    else:
-        found = short(values[rule.field])
-        message = f"expected {rule_sql.requirement(rule)}, found {found}"
-    if naming == PLACE:
-        return Broken(rule.table, rule.name, row[0], row[1], rule.field, found, message)
-    if rule.kind != "unique":
-        message += f", in the row with {_key(dict(zip(naming[1:], row[1:], strict=False)))}"
-    return Broken(rule.table, rule.name, None, None, rule.field, found, message)
-
-
-def _key(values: dict[str, Any]) -> str:
-    return ", ".join(f"{column} {short(value)}" for column, value in values.items() if value is not None)
-
-
 def report_of(
     loaded: dict[str, Loaded],
-    outcomes: dict[str, list[Outcome]],
+    outcomes: dict[str, list[holding.Outcome]],
     failures: list[Broken],
     findings: list[Broken],
 ) -> dict[str, Any]:
@@ -277,7 +171,7 @@ def report_of(
                 "files": one.files,
                 "rows": one.rows,
                 "refused": len(one.faults),
-                "engine": "duckdb+gx" if one.rows <= WHOLE else "duckdb, gx on offending rows",
+                "engine": "duckdb+gx" if one.rows <= holding.WHOLE else "duckdb, gx on offending rows",
             }
             for table, one in loaded.items()
         },
