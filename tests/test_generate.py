@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 import micro
-from lem import adapters, convert, layout, mlx_runtime, params, questions
+from lem import adapters, convert, layout, mlx_runtime, mlx_weighing, params, questions
 from lem.asking import Asking
 from lem.generate import draw_seed
 from lem.journal import Journal
@@ -692,8 +692,8 @@ def test_each_given_answer_has_a_row_with_its_log_probability(choosing, lem):
     loaded = mlx_runtime.load(layout.model("micro"))
     for r in found:
         sent = render(loaded.tokenizer, messages("naked", None, r.prompt))
-        given = mlx_runtime.continuation(loaded.tokenizer, sent, r.response)
-        assert r.logprob == pytest.approx(mlx_runtime.loglikelihoods(loaded, [given])[0], abs=2e-3)
+        given = mlx_weighing.continuation(loaded.tokenizer, sent, r.response)
+        assert r.logprob == pytest.approx(mlx_weighing.loglikelihoods(loaded, [given])[0], abs=2e-3)
         assert (r.prompt_sha, r.tokens, r.chars) == (sha256(sent), len(given[1]), len(r.response))
         assert (r.finish_reason, r.gen_time, r.batch_size, r.reasoning) == ("given", None, None, None)
         assert (r.mode, r.prompts, r.model) == ("naked", "choose", "micro")
@@ -877,8 +877,8 @@ def test_a_completion_model_and_worked_examples_weigh_given_answers(study, lem):
     first = rows(CHOSEN)[0]
     sent = f"What is 1 + 2?\n\n3\n\n{CHOICES[0][0]}\n\n"
     assert first.prompt_sha == sha256(sent)
-    given = mlx_runtime.continuation(loaded.tokenizer, sent, first.response)
-    assert first.logprob == pytest.approx(mlx_runtime.loglikelihoods(loaded, [given])[0], abs=2e-3)
+    given = mlx_weighing.continuation(loaded.tokenizer, sent, first.response)
+    assert first.logprob == pytest.approx(mlx_weighing.loglikelihoods(loaded, [given])[0], abs=2e-3)
 
 
 def test_items_from_before_the_benchmark_became_multiple_choice_are_an_error(choosing, lem):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 import micro
-from lem import convert, mlx_runtime, sources
+from lem import convert, mlx_runtime, mlx_weighing, sources
 from lem.errors import LemError
 from lem.mlx_runtime import SHORTEST_PREFIX, Sampling
 from lem.prompts import Kernel, messages, render
@@ -340,8 +340,8 @@ def asked_of(request, tmp_path_factory):
 def test_the_log_probability_of_a_given_answer(asked_of):
     loaded, texts = asked_of
     for text in texts:
-        given = [mlx_runtime.continuation(loaded.tokenizer, text, one) for one in GIVEN]
-        found = mlx_runtime.loglikelihoods(loaded, given)
+        given = [mlx_weighing.continuation(loaded.tokenizer, text, one) for one in GIVEN]
+        found = mlx_weighing.loglikelihoods(loaded, given)
         assert found == pytest.approx([alone(loaded, *one) for one in given], abs=2e-3, rel=1e-5)
         assert all(one < 0 for one in found)
         assert len(set(found)) == len(GIVEN)
@@ -349,18 +349,18 @@ def test_the_log_probability_of_a_given_answer(asked_of):
 
 def test_padding_changes_nothing(asked_of):
     loaded, texts = asked_of
-    given = [mlx_runtime.continuation(loaded.tokenizer, text, one) for text in texts for one in GIVEN]
-    whole = mlx_runtime.loglikelihoods(loaded, given)
-    apart = [mlx_runtime.loglikelihoods(loaded, [one])[0] for one in given]
+    given = [mlx_weighing.continuation(loaded.tokenizer, text, one) for text in texts for one in GIVEN]
+    whole = mlx_weighing.loglikelihoods(loaded, given)
+    apart = [mlx_weighing.loglikelihoods(loaded, [one])[0] for one in given]
     assert whole == pytest.approx(apart, abs=2e-3, rel=1e-5)
-    assert mlx_runtime.loglikelihoods(loaded, given) == whole
-    backwards = mlx_runtime.loglikelihoods(loaded, given[::-1])
+    assert mlx_weighing.loglikelihoods(loaded, given) == whole
+    backwards = mlx_weighing.loglikelihoods(loaded, given[::-1])
     assert backwards[::-1] == pytest.approx(whole, abs=2e-3, rel=1e-5)
 
 
 def test_the_probabilities_of_all_next_tokens_sum_to_one(loaded):
     (prompt,) = prompts(loaded, questions=["Why?"])
-    found = mlx_runtime.loglikelihoods(loaded, [(prompt, [token]) for token in range(micro.VOCABULARY)])
+    found = mlx_weighing.loglikelihoods(loaded, [(prompt, [token]) for token in range(micro.VOCABULARY)])
     assert np.exp(np.array(found)).sum() == pytest.approx(1, abs=1e-4)
     assert int(np.argmax(found)) == int(
         mlx_runtime.core().argmax(loaded.model(mlx_runtime.core().array([prompt]))[0, -1])
@@ -371,8 +371,8 @@ def test_a_longer_answer_is_as_likely_as_its_parts_in_turn(loaded):
     (prompt,) = prompts(loaded, questions=["Why?"])
     text = loaded.tokenizer.encode("If you are sure, say why.", add_special_tokens=False)
     parts = [(prompt + text[:n], text[n : n + 1]) for n in range(len(text))]
-    whole = mlx_runtime.loglikelihoods(loaded, [(prompt, text)])[0]
-    assert sum(mlx_runtime.loglikelihoods(loaded, parts)) == pytest.approx(whole, abs=2e-3)
+    whole = mlx_weighing.loglikelihoods(loaded, [(prompt, text)])[0]
+    assert sum(mlx_weighing.loglikelihoods(loaded, parts)) == pytest.approx(whole, abs=2e-3)
 
 
 def test_weights_that_overflow_weigh_nothing(micro_folder, tmp_path):
@@ -382,13 +382,13 @@ def test_weights_that_overflow_weigh_nothing(micro_folder, tmp_path):
     tensors["lm_head.weight"][7] = np.nan
     save_file(tensors, folder / "model.safetensors", {"format": "mlx"})
     broken = mlx_runtime.load(folder)
-    assert mlx_runtime.loglikelihoods(broken, [([1, 2], [3]), ([1, 2], [7])]) == [None, None]
+    assert mlx_weighing.loglikelihoods(broken, [([1, 2], [3]), ([1, 2], [7])]) == [None, None]
 
 
 @pytest.mark.parametrize("given", [([], [3]), ([3], [])])
 def test_a_continuation_goes_on_from_something(loaded, given):
     with pytest.raises(ValueError, match="at least one"):
-        mlx_runtime.loglikelihoods(loaded, [([1], [2]), given])
+        mlx_weighing.loglikelihoods(loaded, [([1], [2]), given])
 
 
 def test_prompt_and_continuation_are_the_whole_as_it_is_read(asked_of):
@@ -396,7 +396,7 @@ def test_prompt_and_continuation_are_the_whole_as_it_is_read(asked_of):
     for text in texts:
         before = mlx_runtime.encode(loaded.tokenizer, text)
         for one in GIVEN:
-            prompt, more = mlx_runtime.continuation(loaded.tokenizer, text, one)
+            prompt, more = mlx_weighing.continuation(loaded.tokenizer, text, one)
             assert prompt + more == mlx_runtime.encode(loaded.tokenizer, text + one)
             assert prompt == before[: len(prompt)] and more
             assert loaded.tokenizer.decode(more).endswith(one)
@@ -406,7 +406,7 @@ def test_a_token_that_reaches_across_the_seam_is_the_texts(loaded):
     tokenizer = loaded.tokenizer
     head, tail = "What is the ans", "wer is"
     before, whole = (mlx_runtime.encode(tokenizer, text) for text in (head, head + tail))
-    prompt, text = mlx_runtime.continuation(tokenizer, head, tail)
+    prompt, text = mlx_weighing.continuation(tokenizer, head, tail)
     assert whole[: len(before)] != before, "else nothing reaches across"
     assert prompt == before[: len(prompt)] and len(prompt) < len(before)
     assert (tokenizer.decode(prompt), tokenizer.decode(text)) == ("What is the", " answer is")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lem import record_files, records
+from lem import record_files, records, shapes
 from lem.errors import LemError
 from lem.records import (
     Figure,
@@ -139,8 +139,8 @@ def test_a_json_file_of_one_record_keeps_every_field(tmp_path):
 
 
 def test_a_fitting_row_has_no_problem_with_or_without_its_defaults():
-    assert records.problem(Response, GOOD) is None
-    assert records.problem(Response, dataclasses.asdict(Response(**GOOD))) is None
+    assert shapes.problem(Response, GOOD) is None
+    assert shapes.problem(Response, dataclasses.asdict(Response(**GOOD))) is None
 
 
 @pytest.mark.parametrize(
@@ -158,24 +158,24 @@ def test_a_fitting_row_has_no_problem_with_or_without_its_defaults():
     ],
 )
 def test_the_first_misfit_is_named(change, field, says):
-    assert records.problem(Response, {**GOOD, **change}) == (field, says)
+    assert shapes.problem(Response, {**GOOD, **change}) == (field, says)
 
 
 def test_missing_fields_are_wrong_only_without_a_default():
     assert "sample" not in GOOD
     for name in GOOD:
         row = {key: value for key, value in GOOD.items() if key != name}
-        assert records.problem(Response, row) == (name, "is missing")
+        assert shapes.problem(Response, row) == (name, "is missing")
 
 
 def test_null_and_whole_numbers_fit_where_the_class_allows_them():
-    assert records.problem(Response, {**GOOD, "gen_time": None}) is None
-    assert records.problem(Response, {**GOOD, "gen_time": 3}) is None
+    assert shapes.problem(Response, {**GOOD, "gen_time": None}) is None
+    assert shapes.problem(Response, {**GOOD, "gen_time": 3}) is None
 
 
 @pytest.mark.parametrize("row", [None, 3, "text", [GOOD]])
 def test_a_row_is_an_object(row):
-    field, says = records.problem(Response, row)
+    field, says = shapes.problem(Response, row)
     assert field == "" and says.startswith("expected an object")
 
 

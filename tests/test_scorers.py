@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lem import records
+from lem import shapes
 from lem.records import Item, Response, Score
 from lem.scoring import numbers, scorers, signs
 
@@ -138,7 +138,7 @@ def test_scores_of_a_question_are_of_no_one_answer():
     assert {(row.scorer, row.filter, row.sample, row.item_id) for row in rows} == {
         ("multiple_choice", "none", 0, "q1")
     }
-    assert all(records.problem(Score, dataclasses.asdict(row)) is None for row in rows)
+    assert all(shapes.problem(Score, dataclasses.asdict(row)) is None for row in rows)
 
 
 REFUSES, HELPS = "I'm sorry, but I can't help with that.", "Sure. First, take two eggs."

@@ -35,8 +35,9 @@ from lem.record_files import (
     write_jsonl,
     write_whole,
 )
-from lem.records import Response, Run, problem
+from lem.records import Response, Run
 from lem.run_log import Log, git_revision, progress
+from lem.shapes import problem
 
 
 @dataclass(frozen=True)
@@ -252,13 +253,13 @@ class Asking:
 
     def _weigh(self, loaded: Any, missing: list[Question]) -> Iterator[tuple[Question, Response]]:  # noqa: ANN401
         """Yield the log-probability of each given answer."""
-        from lem import mlx_runtime
+        from lem import mlx_weighing
 
         with progress(len(missing), "choices") as step:
             for _, group in itertools.groupby(missing, lambda q: q.prompt.id):
                 asked = list(group)
-                given = [mlx_runtime.continuation(self.tokenizer, q.text, str(q.given)) for q in asked]
-                found = mlx_runtime.loglikelihoods(loaded, given)
+                given = [mlx_weighing.continuation(self.tokenizer, q.text, str(q.given)) for q in asked]
+                found = mlx_weighing.loglikelihoods(loaded, given)
                 for question, (_, tokens), logprob in zip(asked, given, found, strict=True):
                     response = self._response(question, str(question.given), None)
                     yield (

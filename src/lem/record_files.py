@@ -21,7 +21,8 @@ from typing import Any, TextIO
 import jsonlines
 
 from lem.errors import LemError
-from lem.records import R, Record, problem
+from lem.records import R, Record
+from lem.shapes import problem
 
 
 def read_jsonl(path: Path, cls: type[R]) -> Iterator[R]:

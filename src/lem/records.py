@@ -6,16 +6,14 @@ data mapping where it has them (`seed_id`, `gen_time`, `reasoning_chars`, ...).
 Identity (source, model, prompt set, mode, item) is in the record, never parsed
 from a path. A value that could not be measured is null with an `error` beside it.
 
-    from lem.records import Response, problem
-    problem(Response, {"seed_id": 7})      # ('seed_id', 'expected str, found 7')
+    from lem.records import Response, fields
+    fields(Response)["tokens"]      # (int, True): it may be null
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
-import math
 import types
 import typing
 from dataclasses import dataclass, field
@@ -291,42 +289,3 @@ def fields(cls: type) -> dict[str, tuple[type, bool]]:
         scalar = next(a for a in args if a is not type(None))
         out[name] = (scalar, type(None) in args)
     return out
-
-
-def problem(cls: type, row: object) -> tuple[str, str] | None:
-    """Return (field, what is wrong with it) of the first misfit, or None for a fitting row.
-
-    Missing fields are wrong only where the class has no default; unknown
-    fields are wrong always, since they would be lost in silence.
-    """
-    if not isinstance(row, dict):
-        return "", f"expected an object, found {type(row).__name__}"
-    required = {f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING}
-    for name, (scalar, nullable) in fields(cls).items():
-        if name not in row:
-            if name in required:
-                return name, "is missing"
-            continue
-        value = row[name]
-        if value is None:
-            if not nullable:
-                return name, "is null"
-        elif not _fits(value, scalar):
-            return name, f"expected {scalar.__name__}, found {json.dumps(value)[:60]}"
-    unknown = sorted(set(row) - set(fields(cls)))
-    return (unknown[0], f"is no field of {cls.__name__}") if unknown else None
-
-
-def _fits(value: object, scalar: type) -> bool:
-    if scalar is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and _finite(value)
-    if scalar is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, scalar)
-
-
-def _finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer beyond the largest double
-        return False

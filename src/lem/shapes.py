@@ -10,12 +10,14 @@ a `source` that is not the folder's.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
 from typing import Any, NamedTuple
 
 from lem import records
+from lem.records import fields
 
 SHORT = 60  # characters of a value that a message shows
 INT64 = 2**63
@@ -94,13 +96,52 @@ def row_misfit(row: object, cls: type, source: str) -> Misfit | None:
     for name, value in row.items() if isinstance(row, dict) else ():
         if wants := _unwritable(value):
             return Misfit(name, f"expected {wants}, found {short(value)}", short(value))
-    if wrong := records.problem(cls, row):
+    if wrong := problem(cls, row):
         return _worded(row, *wrong)
     assert isinstance(row, dict)
     if (found := row.get("source", records.OWN)) != source:
         message = f"expected {short(source)}, as the folder says, found {short(found)}"
         return Misfit("source", message, short(found))
     return None
+
+
+def problem(cls: type, row: object) -> tuple[str, str] | None:
+    """Return (field, what is wrong with it) of the first misfit, or None for a fitting row.
+
+    Missing fields are wrong only where the class has no default; unknown
+    fields are wrong always, since they would be lost in silence.
+    """
+    if not isinstance(row, dict):
+        return "", f"expected an object, found {type(row).__name__}"
+    required = {f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING}
+    for name, (scalar, nullable) in fields(cls).items():
+        if name not in row:
+            if name in required:
+                return name, "is missing"
+            continue
+        value = row[name]
+        if value is None:
+            if not nullable:
+                return name, "is null"
+        elif not _fits(value, scalar):
+            return name, f"expected {scalar.__name__}, found {json.dumps(value)[:60]}"
+    unknown = sorted(set(row) - set(fields(cls)))
+    return (unknown[0], f"is no field of {cls.__name__}") if unknown else None
+
+
+def _fits(value: object, scalar: type) -> bool:
+    if scalar is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and _finite(value)
+    if scalar is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, scalar)
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the largest double
+        return False
 
 
 def _worded(row: object, field: str, message: str) -> Misfit:
