@@ -8,6 +8,8 @@ import random
 import re
 from collections.abc import Callable
 
+from hypothesis import strategies as st
+
 NUMBER = re.compile(rb"(?<=[:,\[ |])-?\d+(?:\.\d+)?(?=[,}\]\n |])")
 TEXT = re.compile(rb'"[^"\n\\]{1,80}"')
 PAIR = re.compile(rb'"[^"\n\\]{1,40}": ?(?:"[^"\n\\]{0,80}"|-?\d+(?:\.\d+)?|true|false|null)')
@@ -177,3 +179,17 @@ def mutate(rng: random.Random, text: bytes) -> tuple[str, bytes]:
         other = rng.choice(OFTEN)
         return f"{name}, {other}", MUTATIONS[other](rng, wrong)
     return name, wrong
+
+
+def dumps(files: dict[str, bytes]) -> st.SearchStrategy[dict[str, bytes]]:
+    """Return the dumps that a sound one becomes when up to four of its files are made wrong, or lost."""
+    return st.integers(0, 2**32 - 1).map(lambda seed: _made_wrong(random.Random(seed), dict(files)))
+
+
+def _made_wrong(rng: random.Random, files: dict[str, bytes]) -> dict[str, bytes]:
+    for name in rng.choices(sorted(files), k=rng.randint(1, 4)):
+        if rng.random() < 0.1:
+            files.pop(name, None)
+        elif name in files:
+            files[name] = mutate(rng, files[name])[1]
+    return files
