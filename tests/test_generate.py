@@ -578,9 +578,10 @@ def test_killed_three_times_it_goes_on_where_it_stopped(ready, lem):
 
 
 def test_a_torn_journal_line_is_dropped(ready, lem):
-    lem(*ASK)
+    lem(*SLOW)
     unbroken = lasting()
-    process = started(*ASK, "--batch-size", "1")
+    one_by_one = (*SLOW[:-1], "1")
+    process = started(*one_by_one)
     for line in process.stdout:
         if line.startswith("[2/"):
             break
@@ -588,12 +589,12 @@ def test_a_torn_journal_line_is_dropped(ready, lem):
     kept = len(journaled())
     with JOURNAL.open("ab") as journal:
         journal.write(b'{"key": "0123", "record": {"seed_id": "P0')
-    assert asked(lem(*ASK, "--batch-size", "1")) == 12 - kept
+    assert asked(lem(*one_by_one)) == 12 - kept
     assert [{**r, "run_id": None} for r in lasting()] == [{**r, "run_id": None} for r in unbroken]
 
 
 def test_answers_of_other_settings_are_not_taken_from_the_journal(ready, lem):
-    process = started(*ASK, "--max-tokens", "40", "--batch-size", "1")
+    process = started(*ASK, "--max-tokens", "80", "--batch-size", "1")
     for line in process.stdout:
         if line.startswith("[2/"):
             break
@@ -604,11 +605,12 @@ def test_answers_of_other_settings_are_not_taken_from_the_journal(ready, lem):
 
 
 def test_a_second_run_of_the_same_stage_is_told_of_the_first(ready, lem):
-    process = started(*ASK, "--max-tokens", "9000", "--batch-size", "1")
+    process = started(*SLOW)
     try:
         for line in process.stdout:
             if line.startswith("Model loaded"):
                 break
+        os.killpg(process.pid, signal.SIGSTOP)  # it holds the stage for as long as this test looks
         shown = lem(*ASK, code=1)
         assert shown.stderr.startswith(f"Error: {JOURNAL}: another process is at this very stage")
         assert not RESPONSES.exists()

@@ -31,8 +31,8 @@ from lem.records import (
     Item,
     Response,
     Score,
-    problem,
 )
+from lem.shapes import problem
 
 SCORES = Path("data/judged/quiz/m.jsonl")
 RECORD = Path("data/judged/quiz/m.json")

@@ -15,10 +15,10 @@ from lem.records import (
     Item,
     Response,
     Score,
-    problem,
 )
 from lem.score import benchmark_result, score
 from lem.scoring import own_scorers
+from lem.shapes import problem
 
 SHOUTING = """
 def share_of_capitals(item, answer):

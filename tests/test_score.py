@@ -16,11 +16,11 @@ from lem.records import (
     Run,
     Score,
     fields,
-    problem,
 )
 from lem.score import benchmark_result, score, told
 from lem.scoring import numbers, signs
 from lem.scoring.scorers import scored
+from lem.shapes import problem
 
 SPEC = BenchmarkSpec("sums", "sums.jsonl", prompt="question", answer="answer")
 
