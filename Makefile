@@ -24,8 +24,8 @@ repro: $(READY)  ## pull the reference run, rebuild the weights, run what change
 	@lem sql "$(SUMMARY)"
 
 fresh: $(READY)  ## recompute everything of our own from zero; only imports are pulled
-	rm -rf .lem data/answers data/baseline data/benchmarks data/distilled/* data/fine-tuned/* data/items \
-		data/judged/* data/logs data/models data/scores data/training
+	rm -rf .lem data/answers data/baseline data/benchmarks data/distilled/* data/figures/* data/fine-tuned/* \
+		data/items data/judged/* data/logs data/models data/scores data/tasks data/training
 	@$(if $(IMPORTS),dvc pull -q $(IMPORTS))
 	dvc repro --force --no-run-cache
 	@lem sql "$(SUMMARY)"

@@ -85,6 +85,7 @@ models:
     micro-lek: {tune: micro, data: data/training/lek}
     micro-lek-composure: {tune: micro-lek, data: seeds/training/composure}
 judge: {rubrics: {}}
+tasks: {}
 imports:
   published: {kind: figures, path: seeds/published}
 compare:
@@ -101,6 +102,59 @@ prompts:
 benchmarks:
   sums: {file: seeds/benchmarks/sums.jsonl, prompt: question, answer: answer, cluster: cluster, score: number}
 """
+
+
+TASK = """\
+task: %s
+dataset_path: json
+dataset_kwargs:
+  data_files: {test: seeds/tasks/%s.jsonl}
+test_split: test
+"""
+PICK = (
+    TASK % ("pick", "pick")
+    + """\
+output_type: multiple_choice
+doc_to_text: "Question: {{question}}\\nAnswer:"
+doc_to_choice: "{{choices}}"
+doc_to_target: label
+metric_list:
+  - {metric: acc, aggregation: mean, higher_is_better: true}
+  - {metric: acc_norm, aggregation: mean, higher_is_better: true}
+metadata: {version: 1.0}
+"""
+)
+TELL = (
+    TASK % ("tell", "pick")
+    + """\
+output_type: generate_until
+doc_to_text: "Question: {{question}}\\nAnswer:"
+doc_to_target: "{{choices[label]}}"
+generation_kwargs: {until: ["Question:", "\\n"], do_sample: false, temperature: 0.0, max_gen_toks: 8}
+metric_list:
+  - {metric: exact_match, aggregation: mean, higher_is_better: true}
+metadata: {version: 2.0}
+"""
+)
+TASKS = {"pick": PICK, "tell": TELL}
+"""Two tasks of lm-evaluation-harness over the same twelve questions: one chosen, one written."""
+
+
+def tasks(folder: Path) -> None:
+    """Add TASKS to a study: their files, and their entries in params.yaml."""
+    seeds = folder / "seeds/tasks"
+    seeds.mkdir()
+    for name, text in TASKS.items():
+        (seeds / f"{name}.yaml").write_text(text)
+    rows = [
+        {"question": text, "choices": ["the sum", "the sea and the town", SENTENCES[n % 5]], "label": n % 3}
+        for n, text in enumerate(QUESTIONS)
+    ]
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (seeds / "pick.jsonl").write_text("".join(lines), encoding="utf-8")
+    entries = "".join(f"  {name}: {{chat_template: false, batch_size: 8}}\n" for name in TASKS)
+    params = folder / "params.yaml"
+    params.write_text(params.read_text().replace("tasks: {}\n", f"tasks:\n{entries}"))
 
 
 PAPER = """\
@@ -249,7 +303,7 @@ def study(folder: Path) -> Path:
     from lem import doctor
 
     build(folder / "micro")
-    for kept in ("imported", "judged"):
+    for kept in ("figures", "imported", "judged"):
         (folder / "data" / kept).mkdir(parents=True)
         (folder / "data" / kept / ".gitkeep").touch()
     (folder / "params.yaml").write_text(PARAMS)

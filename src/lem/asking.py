@@ -88,9 +88,9 @@ class Asking:
         folder, adapter = study.weights(spec)
         self.tokenizer = mlx_runtime.load_tokenizer(folder)
         self.until = turn_end(self.tokenizer, self.shots)
+        self.is_choice = isinstance(prompt_set, params.BenchmarkSpec) and prompt_set.is_choice
         self.identity = self._identity(convert.weights_sha(folder), adapter)
         self.run_settings_sha = settings_sha(self.identity)
-        self.is_choice = isinstance(prompt_set, params.BenchmarkSpec) and prompt_set.is_choice
         self.questions = [q for prompt in self.prompts for q in self._questions(prompt)]
         asked: dict[str, Any] = {"prompts": [[p.id, p.text] for p in self.prompts], "shots": self.shots_text}
         if self.is_choice:
@@ -116,7 +116,7 @@ class Asking:
             "samples": self.settings.samples,
             "batch_size": self.settings.batch_size,
             "seed": None if greedy else self.settings.seed,
-            "engine": engine.describe("generate"),
+            "engine": engine.describe("weigh" if self.is_choice else "generate"),
             "device": mlx_runtime.device(self.study.memory),
             "blas": mlx_runtime.blas(),
             **({"until": self.until} if self.until else {}),  # most have none, and keep their ids
@@ -245,7 +245,7 @@ class Asking:
             return
         seeds = [draw_seed(self.settings.seed, q.prompt_sha, q.sample) for q in missing]
         tokens = [q.tokens for q in missing]
-        settings = dataclasses.replace(sampling(self.settings), until=self.until)
+        settings = dataclasses.replace(sampling(self.settings), until=(self.until,) if self.until else ())
         with progress(len(missing) * self.settings.max_tokens) as step:
             for done in mlx_runtime.generate(loaded, tokens, settings, seeds, step):
                 question = missing[done.index]

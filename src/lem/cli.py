@@ -12,10 +12,12 @@ import click
 COMMANDS = {
     "convert": ("lem.convert", "A GGUF, hub or MLX model becomes an MLX folder with provenance."),
     "items": ("lem.questions", "A question file becomes item records."),
+    "task": ("lem.task", "A task of lm-evaluation-harness becomes item records; its faults are named."),
     "distil": ("lem.distil", "A model's answers under the kernel become a training set without it."),
     "train": ("lem.train", "Train a fine-tune's LoRA adapter, once for each training seed."),
     "fuse": ("lem.fuse", "Fold a fine-tune's adapter into its base: one folder to publish."),
     "generate": ("lem.generate", "Ask a model a prompt set: response JSONL, log, run record."),
+    "lm-eval": ("lem.lm_eval", "Run a model over a task of lm-evaluation-harness."),
     "score": ("lem.score", "Score the answers to a benchmark, one record an item."),
     "judge": ("lem.judge", "Have answers scored by a model behind an OpenAI-compatible endpoint."),
     "ingest": ("lem.ingest", "Bring somebody else's results into the same records."),

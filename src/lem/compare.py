@@ -5,6 +5,10 @@ for each primary metric one sentence to paste into a paper. What was not asked a
 
     lem compare smollm2-135m-lek smollm2-135m
     lem compare --source lem-standard lem_ethics instruction_tuned --metric exact_match --format tsv
+    lem compare --published lm-eval-results      # a document's own tables, from its figures
+
+Of tasks of lm-evaluation-harness the two tables of an lm-eval report come first; then what the
+answers themselves tell: equal metrics are weak evidence, equal log-probabilities are strong.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ import click
 from lem import derive, layout
 from lem.errors import LemError
 from lem.records import OWN
-from lem.report import paired
+from lem.report import harness, paired
 from lem.report.words import CUT, NOTE, label, number, span
 from lem.sql_command import FORMATS, render
 
@@ -29,11 +33,14 @@ if TYPE_CHECKING:
     import duckdb
 
 Row = dict[str, Any]
-NEEDS = ("item_values", "basis", "models", "items")
+NEEDS = ("item_values", "basis", "models", "items", "responses", "lm_eval_metrics")
+PUBLISHED = "published"
+"""The import that holds what documents state."""
 COLUMNS = (
     *("prompts", "mode", "metric", "filter", "scorer", "n", "unscored", "candidate_value", "baseline_value"),
     *("difference", "low", "high", "unit", "gained", "lost", "p", "p_holm", "test", "detectable", "worst"),
     *("best", "seeds", "seed_sd", "method", "verdict", "holds", "differs"),
+    *("limited", "answers", "same", "largest"),
 )
 SHOWN = (
     "benchmark",
@@ -49,8 +56,11 @@ SHOWN = (
 
 
 @click.command()
-@click.argument("candidate")
-@click.argument("baseline")
+@click.argument("candidate", required=False)
+@click.argument("baseline", required=False)
+@click.option(
+    "--published", help="Print the tables of a document's lm-eval figures instead, e.g. lm-eval-results."
+)
 @click.option("--on", "prompts", help="One benchmark or prompt set; default: all that both were asked.")
 @click.option("--metric", help="One metric, e.g. exact_match.")
 @click.option(
@@ -66,8 +76,9 @@ SHOWN = (
     help="For a person, or for a program with every column.",
 )
 def command(
-    candidate: str,
-    baseline: str,
+    candidate: str | None,
+    baseline: str | None,
+    published: str | None,
     prompts: str | None,
     metric: str | None,
     margin: float,
@@ -83,7 +94,12 @@ def command(
     Example:
         lem compare smollm2-135m-lek smollm2-135m
         lem compare smollm2-135m-lek smollm2-135m --on gsm8k --margin 5 --format json
+        lem compare --published lm-eval-results
     """
+    if published is not None:
+        return of_document(published)
+    if candidate is None or baseline is None:
+        raise click.UsageError("name two models, CANDIDATE and BASELINE, or a document with --published")
     with closing(opened(layout.TABLES)) as con:
         names = candidate, baseline = _entry(con, candidate, source), _entry(con, baseline, source)
         if candidate == baseline:
@@ -91,27 +107,81 @@ def command(
         found = compared(con, source, candidate, baseline, margin, prompts, metric)
         if not found:
             raise LemError(_nothing(con, source, names, prompts, metric))
+        stated = harness_rows(con, source, names, [row["prompts"] for row in found])
     refused = [row for row in found if row["differs"]]
     for line in dict.fromkeys(map(paired.refusal, refused)):
         click.echo(line, err=True)
     if fmt == "text":
-        click.echo(text([row for row in found if row not in refused], *names), nl=False)
+        kept = [row for row in found if row not in refused]
+        tasks = [row for row in stated if row["task"] in {one["prompts"] for one in kept}]
+        click.echo(side_by_side(tasks), nl=False)
+        click.echo(text(kept, *names), nl=False)
     else:
         click.echo(render(COLUMNS, [[row[name] for name in COLUMNS] for row in found], fmt), nl=False)
     if len(refused) == len(found):
         sys.exit(1)
+    return None
 
 
-def opened(tables: Path) -> duckdb.DuckDBPyConnection:
+def of_document(name: str) -> None:
+    """Print the tables of the lm-eval figures that a document states; LemError where it states none."""
+    with closing(opened(layout.TABLES, ("figures",))) as con:
+        asked = (
+            "select model, benchmark as task, metric, filter, value, stderr, n, limited from figures "
+            "where source = ? and parse_filename(document, true) = parse_filename(?, true) "
+            "and benchmark is not null and stderr is not null"
+        )
+        rows = derive.read(con, asked, [PUBLISHED, name], order=IN_PLACE)
+        there = "select distinct document from figures where source = ? and stderr is not null order by all"
+        documents = [row[0] for row in con.execute(there, [PUBLISHED]).fetchall()]
+    if not rows:
+        hint = f"there are: {', '.join(documents)}" if documents else "there is none"
+        raise LemError(f"no figures with a standard error of a published document {name!r}; {hint}")
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    click.echo(harness.tables(rows, models, mark=False))
+    click.echo(f"\n{harness.limits(rows) or ''} {NO_SAMPLES}".replace("\n ", "\n"), err=True)
+
+
+IN_PLACE = (
+    "regexp_replace(place, '[0-9]+', ''), try_cast(regexp_extract(place, '[0-9]+') as int), model, metric"
+)
+"""The order of a document's rows: "Aggregated metrics, row 2" stands before row 10."""
+NO_SAMPLES = "A document has no samples: equal figures do not show that two models are the same."
+
+
+def harness_rows(
+    con: duckdb.DuckDBPyConnection, source: str, names: Sequence[str], prompts: Sequence[str]
+) -> list[Row]:
+    """Return the lm-eval figures of two entries on prompt sets, the baseline's models first."""
+    asked = (
+        "select metrics.*, coalesce(models.entry, model) = ? as is_candidate "
+        "from lm_eval_metrics as metrics "
+        "left join (select source, name as model, entry from models) as models using (source, model) "
+        "where source = ? and coalesce(models.entry, model) in (?, ?) "
+        "and task in (select unnest(?::varchar[])) order by is_candidate, model, task, metric, filter"
+    )
+    found = con.execute(asked, [names[0], source, *names, list(prompts)])
+    columns = [column[0] for column in found.description]
+    return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
+
+
+def side_by_side(rows: Sequence[Row]) -> str:
+    """Return the tables of an lm-eval report, of both sides; nothing where no task was evaluated."""
+    if not rows:
+        return ""
+    return harness.tables(rows, list(dict.fromkeys(row["model"] for row in rows))) + "\n\n"
+
+
+def opened(tables: Path, needs: Sequence[str] = NEEDS) -> duckdb.DuckDBPyConnection:
     """Return a connection with the tables that a comparison is computed from."""
     import duckdb
 
     con = duckdb.connect(":memory:", config={"threads": 1})
-    for table in NEEDS:
+    for table in needs:
         path = tables / f"{table}.parquet"
         if not path.is_file():
             raise LemError(f"{path}: no such table; run `dvc repro` (or `lem warehouse`) or `dvc pull` first")
-        con.execute(f"create table {table} as from read_parquet(?)", [str(path)])
+        con.execute(f"create view {table} as from read_parquet('{path}')")
     return con
 
 
@@ -136,7 +206,26 @@ def compared(
     con.execute(f"create or replace table pairs as from (\n{sql}\n) where {one}", [metric])
     con.execute("drop table if exists differences")
     derive.differences(con)
-    return derive.read(con, "select * from differences")
+    con.execute("create or replace view stg_responses as from responses")
+    side = files("lem").joinpath("sql", "derived", "answer_differences.sql").read_text()
+    con.execute(f"create or replace table answer_differences as {side}")
+    return derive.read(con, BESIDE, [source, candidate, baseline])
+
+
+BESIDE = """
+with tasks as (
+    select metrics.source, task, bool_or(limited) as limited
+    from lm_eval_metrics as metrics
+    left join models on (models.source, models.name) = (metrics.source, metrics.model)
+    where metrics.source = ? and coalesce(models.entry, model) in (?, ?)
+    group by all
+)
+select differences.*, tasks.limited, answers, same, largest, given, item_id, sample
+from differences
+left join tasks on (tasks.source, tasks.task) = (differences.source, differences.prompts)
+left join answer_differences using (source, candidate, baseline, prompts, mode)
+"""
+"""The rows of `differences`, with what is known of the answers that they are of."""
 
 
 def _entry(con: duckdb.DuckDBPyConnection, name: str, source: str) -> str:
@@ -182,12 +271,15 @@ def text(rows: Sequence[Row], candidate: str, baseline: str) -> str:
     holm = f"\nHolm's correction is over these {family} tests.\n" if family > 1 else ""
     shown = render(head, [_cells(row) for row in ordered], "table")
     cut = f"\n{NOTE}\n" if CUT in shown else ""
-    return shown + "".join(f"\n{s}\n" for s in sentences) + holm + cut
+    of = {row["prompts"]: row for row in ordered if row["answers"]}
+    told = [f"On {prompts}, {harness.answers(row)}." for prompts, row in of.items()]
+    return shown + "".join(f"\n{s}\n" for s in (*sentences, *told)) + holm + cut
 
 
 def _cells(row: Row) -> list[str]:
     flips = "" if row["gained"] is None else f"+{row['gained']} -{row['lost']}"
     n = f"{row['n']}" + (f" ({row['unscored']} unscored)" if row["unscored"] else "")
+    n += f" ({harness.LIMITED})" if row["limited"] else ""
     sides = [number(row[name], row["unit"]) for name in ("candidate_value", "baseline_value")]
     difference = "" if row["difference"] is None else number(row["difference"], row["unit"], sign=True)
     interval = f" ({found})" if (found := span(row, sign=True)) else ""

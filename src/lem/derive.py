@@ -242,9 +242,11 @@ def agreed(row: Row) -> Row:
     return {**row, "repeats": most, "items": len(said), "alpha": stats.alpha(table, "ordinal")}
 
 
-def read(con: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
-    """Return a query's rows as {column: value}, in the order of all columns."""
-    found = con.execute(f"{sql} order by all")
+def read(
+    con: duckdb.DuckDBPyConnection, sql: str, given: Sequence[object] = (), order: str = "all"
+) -> list[Row]:
+    """Return a query's rows as {column: value}, in the order of all columns where no other is named."""
+    found = con.execute(f"{sql} order by {order}", given)
     names = [column[0] for column in found.description]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 

@@ -20,12 +20,15 @@ from lem.errors import LemError
 FILE = Path("engine.yaml")
 
 RECIPES = {
-    "ingest": 1,
+    "ingest": 2,
     "items": 1,
+    "task": 1,
     "convert": 1,
     "distil": 1,
     "train": 1,
     "generate": 1,
+    "weigh": 2,
+    "lm-eval": 1,
     "score": 2,
     "judge": 1,
     "check": 4,
@@ -38,10 +41,13 @@ RECIPES = {
 SHAPED_BY: dict[str, tuple[str, ...]] = {
     "ingest": (),
     "items": (),
+    "task": ("datasets", "lm-eval"),
     "convert": ("gguf", "mlx", "mlx-lm", "numpy", "safetensors", "tokenizers"),
     "distil": ("mkl", "mlx", "mlx-lm", "tokenizers", "transformers"),
     "train": ("mkl", "mlx", "mlx-lm", "numpy", "tokenizers", "transformers"),
     "generate": ("mkl", "mlx", "mlx-lm", "tokenizers", "transformers"),
+    "weigh": ("mkl", "mlx", "mlx-lm", "tokenizers", "transformers"),
+    "lm-eval": ("datasets", "lm-eval", "mkl", "mlx", "mlx-lm", "tokenizers", "transformers"),
     "score": (),
     "judge": ("openai",),
     "check": ("duckdb", "great-expectations"),

@@ -59,6 +59,8 @@ def command(name: str, prompt_set: str | None, ask: str | None, mode: str, **giv
     if isinstance(asked, params.BenchmarkSpec):
         if mode != "naked":
             raise LemError(f"{asked.name} is a benchmark: its answers are kept for one mode, naked")
+        if asked.is_choice:
+            engine.require("weigh")
         chosen = {"max_tokens": asked.max_tokens or study.defaults.max_tokens, **chosen}
     settings = dataclasses.replace(study.defaults, **chosen)
     Asking(study, study.model(name), asked, mode, settings).run()

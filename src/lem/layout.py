@@ -131,6 +131,16 @@ def items(benchmark: str) -> Path:
     return DATA / "items" / f"{benchmark}.jsonl"
 
 
+def task(name: str) -> Path:
+    """Return what an evaluation of a task of lm-eval depends on besides its items."""
+    return DATA / "tasks" / f"{name}.json"
+
+
+def lm_eval(name: str, task: str) -> Path:
+    """Return the folder of lm-eval's own files of a model over a task."""
+    return DATA / "benchmarks" / "lm-eval" / name / task
+
+
 def benchmark_file(benchmark: str, name: str) -> Path:
     """Return the benchmark result in the data mapping's own JSON shape."""
     return DATA / "benchmarks" / f"{benchmark}-{name}.json"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PRIMARY_FILTERS = ("none", "flexible", "stored")
+PRIMARY_FILTERS = ("none", "flexible", "flexible-extract", "stored")
 """Readings that a verdict is about; every other is kept beside them, to show what the reading changes."""
 
 

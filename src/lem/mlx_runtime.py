@@ -52,7 +52,7 @@ class Sampling:
     temperature: float = 0.0
     top_p: float = 1.0
     batch_size: int = 32
-    until: str | None = None  # a text that ends an answer, as the end token does
+    until: tuple[str, ...] = ()  # texts that end an answer, as the end token does
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def generate(
     """
     mx = core()
     prefix = shared_prefix(prompts)
-    cache = _prefill(mx, loaded.model, prompts[0][:prefix]) if prefix else None
+    cache = prefilled(loaded.model, prompts[0][:prefix]) if prefix else None
     for start in range(0, len(prompts), sampling.batch_size):
         stop = min(start + sampling.batch_size, len(prompts))
         rest = [prompt[prefix:] for prompt in prompts[start:stop]]
@@ -209,9 +209,11 @@ def shared_prefix(prompts: Sequence[list[int]]) -> int:
     return length if length >= SHORTEST_PREFIX else 0
 
 
-def _prefill(mx: Any, model: Any, tokens: list[int]) -> list[Any]:  # noqa: ANN401
+def prefilled(model: Any, tokens: list[int]) -> list[Any]:  # noqa: ANN401
+    """Return the cache of a model, a layer each, that has read some tokens."""
     from mlx_lm.models.cache import make_prompt_cache
 
+    mx = core()
     cache: list[Any] = make_prompt_cache(model)
     for start in range(0, len(tokens), PREFILL_STEP):
         model(mx.array([tokens[start : start + PREFILL_STEP]]), cache=cache)
@@ -242,9 +244,14 @@ def _seeded_sampler(mx: Any, sampling: Sampling, seed: int) -> Any:  # noqa: ANN
     return sample
 
 
-def _said(tokenizer: Any, ids: list[int], until: str | None) -> bool:  # noqa: ANN401
+def _said(tokenizer: Any, ids: list[int], until: Sequence[str]) -> bool:  # noqa: ANN401
     """Return whether the last tokens hold the text that ends an answer."""
-    return until is not None and until in tokenizer.decode(ids[-len(until) - 1 :])
+    return any(text in tokenizer.decode(ids[-len(text) - 1 :]) for text in until)
+
+
+def _before(text: str, until: Sequence[str]) -> str:
+    """Return a text up to the first of those that end it."""
+    return text[: min((at for end in until if (at := text.find(end)) >= 0), default=len(text))]
 
 
 def _batch(
@@ -290,7 +297,12 @@ def _batch(
                     reason = "stop"
                 if reason:
                     text = loaded.tokenizer.decode(ids)
-                    text = text.split(sampling.until)[0] if sampling.until else text
-                    yield uids.index(response.uid), text, len(ids), reason, time.perf_counter() - began
+                    yield (
+                        uids.index(response.uid),
+                        _before(text, sampling.until),
+                        len(ids),
+                        reason,
+                        time.perf_counter() - began,
+                    )
     finally:
         generator.close()

@@ -24,6 +24,7 @@ from lem.params_imports import ImportSpec
 from lem.params_models import ModelSpec as ModelSpec
 from lem.params_models import Training as Training
 from lem.params_models import baselines, fine_tunes
+from lem.params_tasks import TaskSpec
 from lem.prompts import Shot
 from lem.records import MODES
 
@@ -119,6 +120,7 @@ class Study:
     models: Mapping[str, ModelSpec] = field(default_factory=dict)
     prompts: Mapping[str, PromptSpec] = field(default_factory=dict)
     benchmarks: Mapping[str, BenchmarkSpec] = field(default_factory=dict)
+    tasks: Mapping[str, TaskSpec] = field(default_factory=dict)
     imports: Mapping[str, ImportSpec] = field(default_factory=dict)
     judge: JudgeSpec = field(default_factory=JudgeSpec)
     compare: tuple[Comparison, ...] = ()
@@ -151,6 +153,10 @@ class Study:
     def benchmark(self, name: str) -> BenchmarkSpec:
         """Return a benchmark's entry; LemError names the ones there are."""
         return _entry(self.benchmarks, name, "benchmark", "benchmarks")
+
+    def task(self, name: str) -> TaskSpec:
+        """Return a task's entry; LemError names the ones there are."""
+        return _entry(self.tasks, name, "task", "tasks")
 
     def imported(self, name: str) -> ImportSpec:
         """Return an import's entry; LemError names the ones there are."""
@@ -196,7 +202,7 @@ def load(file: Path | None = None) -> Study:
     training = read(Training, "train", train)  # before the entries, so that a fault in it is named there
     bases = baselines(roles.get("baseline", {}))
     specs = [*bases, *fine_tunes(roles.get("fine-tuned", {}), bases, seeds, train)]
-    prompts, benchmarks = (section(cls, name, content) for cls, name in SETS)
+    prompts, benchmarks, tasks = (section(cls, name, content) for cls, name in SETS)
     distil, imports = section(DistilSpec, "distil", content), section(ImportSpec, "imports", content)
     declared = listed("compare", content, "str")
     study = Study(
@@ -208,12 +214,13 @@ def load(file: Path | None = None) -> Study:
         {spec.name: spec for spec in specs},
         prompts,
         benchmarks,
+        tasks,
         imports,
         read(JudgeSpec, "judge", content.get("judge") or {}),
         tuple(parse(text, f"{FILE}: compare[{i}]") for i, text in enumerate(declared)),
     )
     _once("models", [*itertools.chain(*roles.values()), *(m.name for m in specs if m.tune)])
-    _once("prompts, benchmarks and distil", [*prompts, *benchmarks, *distil])
+    _once("prompts, benchmarks, tasks and distil", [*prompts, *benchmarks, *tasks, *distil])
     _once("compare", [one.text for one in study.compare])
     _distinct(study)
     _named_models_exist(study)
@@ -221,7 +228,7 @@ def load(file: Path | None = None) -> Study:
     return study
 
 
-SETS: tuple[Any, ...] = ((PromptSpec, "prompts"), (BenchmarkSpec, "benchmarks"))
+SETS: tuple[Any, ...] = ((PromptSpec, "prompts"), (BenchmarkSpec, "benchmarks"), (TaskSpec, "tasks"))
 LARGEST_SEED = 2**32 - 1  # numpy takes no larger one
 
 
@@ -248,10 +255,10 @@ def _named_models_exist(study: Study) -> None:
             if name not in entries:
                 there = ", ".join(entries) or "none"
                 raise LemError(f"{where}: no model {name!r} under models; there are: {there}")
-        sets = (*study.prompts, *study.benchmarks)
+        sets = (*study.prompts, *study.benchmarks, *study.tasks)
         if declared.on and declared.on not in sets:
             there = ", ".join(sets) or "none"
-            raise LemError(f"{where}: no benchmark or prompt set {declared.on!r}; there are: {there}")
+            raise LemError(f"{where}: no benchmark, task or prompt set {declared.on!r}; there are: {there}")
 
 
 def _answers_to_choose_from(study: Study) -> None:
@@ -277,10 +284,10 @@ def _once(where: str, names: list[str]) -> None:
 
 def _distinct(study: Study) -> None:
     """Refuse names whose files would have one name: `x` x `lek-validation` and `x-lek` x `validation`."""
-    sets = [*study.prompts, *study.benchmarks, *study.distil]
+    sets = [*study.prompts, *study.benchmarks, *study.tasks, *study.distil]
     trained = dict.fromkeys((spec.entry, "train") for spec in study.models.values() if spec.tune)
     _apart("logs", [*itertools.product(study.models, sets), *trained])
-    _apart("results", list(itertools.product(study.benchmarks, study.models)))
+    _apart("results", list(itertools.product([*study.benchmarks, *study.tasks], study.models)))
 
 
 def _apart(what: str, pairs: list[tuple[str, str]]) -> None:

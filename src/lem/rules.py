@@ -121,6 +121,8 @@ KEYS = {
         "scorer",
         "regime",
     ),
+    "lm_eval_metrics": ("source", "document", "place", "model", "task", "metric", "filter"),
+    "answer_differences": ("source", "candidate", "baseline", "prompts", "mode", "given"),
     "mode_effects": ("source", "model", "prompts", "mode", "metric", "filter", "scorer", "regime"),
     "quality_findings": (
         *("rule", "source", "model", "prompts", "mode", "item_id"),
@@ -150,6 +152,8 @@ def _required() -> Iterator[Rule]:
     yield from not_null("basis", "source", "entry", "prompts")
     yield from not_null("agreement", "source", "model", "metric", "repeats", "items")
     yield from not_null("extraction_gap", "source", "model", "benchmark", "n", "flexible")
+    yield from not_null("lm_eval_metrics", "source", "model", "task", "metric")
+    yield from not_null("answer_differences", "source", "prompts", "answers", "same")
     yield from not_null("quality_findings", "rule", "severity", "source", "detail")
     yield from not_null("repairs", "rule", "source", "model", "metric", "n", "affected", "unit", "how")
 
@@ -268,6 +272,9 @@ RULES: tuple[Rule, ...] = (
     *ordered("repairs", "no more are affected than there are", "affected", "n"),
     *ordered("repairs", BOUNDED, "low", "repaired", "high"),
     *ordered("repairs", "no end is beyond the other", "low", "high"),
+    *at_least(0, "lm_eval_metrics", "stderr", "n"),
+    *at_least(0, "answer_differences", "largest"),
+    *ordered("answer_differences", "no more are the same than there are", "same", "answers"),
     *chain.from_iterable(differences(table) for table in DIFFERENCES),
     *refused("comparisons"),
     *refused("scale_delta"),

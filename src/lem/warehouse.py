@@ -40,6 +40,8 @@ DERIVED = (
     "scale_delta",
     "mode_effects",
     "agreement",
+    "lm_eval_metrics",
+    "answer_differences",
     "quality_findings",
     "repairs",
 )

@@ -18,7 +18,7 @@ import click
 from lem import engine, layout, pages
 from lem.record_files import write_whole
 from lem.records import OWN
-from lem.report import plots, sentences, tables
+from lem.report import harness, plots, sentences, tables
 from lem.report.words import Row, noted
 from lem.sandbox import connect
 
@@ -81,6 +81,7 @@ def pieces(found: Mapping[str, list[Row]]) -> dict[str, Any]:
         "kept": sentences.kept(found["kept"]),
         "learned": sentences.learning(found["losses"], [row["model"] for row in found["settings"]]),
         "benchmarks": noted(tables.matrix(found["benchmarks"], order, bold)),
+        "harness": harness.parts(found, order),
         "gaps": tables.rounded(found["gaps"]),
         "signs": noted(tables.signs(found["signs"], order, bold)),
         "ways": sentences.ways(found["signs"]),

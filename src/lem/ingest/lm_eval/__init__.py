@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from lem import layout
@@ -27,11 +28,12 @@ from lem.ingest.lm_eval.results import read_figures
 from lem.ingest.lm_eval.runs import SAMPLES, STAMPED, Evaluation, Results, distinct, paired, weights
 from lem.ingest.lm_eval.runs import made_nameable as plain
 from lem.ingest.lm_eval.sample_files import Found, read_samples
+from lem.ingest.lm_eval.samples import asked_sha
 from lem.ingest.lm_eval.scores import MODE
 from lem.ingest.lm_eval.settings import run_settings
 from lem.params_imports import ImportSpec
 from lem.record_files import sha256, write_json, write_jsonl
-from lem.records import Model
+from lem.records import Model, Response
 
 
 def reads(file: str) -> bool:
@@ -72,7 +74,7 @@ def convert(dump: Dump, spec: ImportSpec) -> None:
             runs[samples.task, model] = evaluation
     write_rows(dump, found)
     for pair in sorted({*found.answers, *found.scores}):
-        write_settled(dump, runs[pair].results, *pair, sum(map(len, found.answers.get(pair, {}).values())))
+        write_settled(dump, runs[pair].results, *pair, [*chain(*found.answers.get(pair, {}).values())])
     write_models(dump, evaluations, spec)
 
 
@@ -120,15 +122,18 @@ def write_rows(dump: Dump, found: Found) -> None:
         write_jsonl(dump.place(layout.scores(*pair)), (row for rows in scores.values() for row in rows))
 
 
-def write_settled(dump: Dump, results: Results | None, name: str, model: str, responses: int) -> None:
-    """Write the Run of a model over a task, with what a results file states of it."""
+def write_settled(
+    dump: Dump, results: Results | None, name: str, model: str, answers: Sequence[Response]
+) -> None:
+    """Write the Run of a model over a task: what it was asked, and what a results file states of it."""
     stated = run_settings(results, name) if results else {}
+    known = {"responses": len(answers), "prompt_set_sha": asked_sha(answers) if answers else None}
     try:
-        write_run(dump, model, name, MODE, responses=responses, **stated)
+        write_run(dump, model, name, MODE, **known, **stated)
     except Fault as fault:
         file = results.file if results else ""
         dump.note("settings_unreadable", "info", file, None, str(fault), model, name)
-        write_run(dump, model, name, MODE, responses=responses)
+        write_run(dump, model, name, MODE, **known)
 
 
 def write_models(dump: Dump, evaluations: Sequence[tuple[Evaluation, str]], spec: ImportSpec) -> None:

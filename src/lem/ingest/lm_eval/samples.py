@@ -16,13 +16,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from lem.ingest.lines import Fault, first, fitting, number
 from lem.ingest.lm_eval.scores import MODE, Task, scores_of
-from lem.record_files import sha256
+from lem.record_files import settings_sha, sha256
 from lem.records import Item, Response, Score
 
 QUESTION = ("question", "prompt", "query", "goal", "sentence")
@@ -159,6 +159,16 @@ def _response(
 
 def _sha(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogatepass"))
+
+
+def asked_sha(answers: Iterable[Response]) -> str:
+    """Return the hash of what a model was asked: each prompt as it was sent, each answer given to it."""
+    sent = {f"{r.seed_id} {r.sample}": [r.prompt_sha, r.response if _is_given(r) else None] for r in answers}
+    return settings_sha(sent)
+
+
+def _is_given(answer: Response) -> bool:
+    return answer.finish_reason == "given"
 
 
 def _texts(answer: object) -> list[str]:

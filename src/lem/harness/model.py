@@ -1,0 +1,247 @@
+"""A model behind MLX as lm-evaluation-harness asks it: batches by length, and a journal of what is answered.
+
+lm = Model(loaded, Answers(journal, shaped_by), batch_size=32)
+lm_eval.simple_evaluate(model=lm, tasks=["arc_like"])
+
+Log-probabilities are over the tokens that a text adds to its context, as lm-eval's
+own backends count them; mlx-lm's evaluator weighs one context after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lm_eval.api.model import LM
+from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
+
+from lem import mlx_runtime, mlx_weighing
+from lem.asking import draw_seed
+from lem.errors import LemError
+from lem.journal import Journal
+from lem.mlx_runtime import Loaded, Sampling
+from lem.mlx_weighing import Given
+from lem.record_files import settings_sha, sha256
+from lem.run_log import progress
+
+MAX_TOKENS = 256
+"""Tokens an answer may have where a task does not say: lm-eval's own number."""
+LONGEST = 8192
+"""Tokens that a model which does not say can read."""
+GREEDY_KEYS = ("until", "do_sample", "temperature", "top_p", "max_gen_toks")
+"""What of a task's generation_kwargs is understood; anything else would be asked for in vain."""
+
+Instances = Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Finished answers: each is kept under everything that shaped it, and so never asked again."""
+
+    journal: Journal
+    shaped_by: str  # hash of the weights, the task, the engine
+
+    def key(self, *parts: object) -> str:
+        """Return the key of one answer."""
+        return settings_sha({"by": self.shaped_by, "asked": parts})
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """Return what is known of a key."""
+        return self.journal.done.get(key)
+
+    def add(self, key: str, answer: dict[str, Any]) -> None:
+        """Keep an answer, on disk before it counts."""
+        self.journal.add(key, answer)
+        self.journal.done[key] = answer
+
+
+class Model(LM):  # type: ignore[misc]  # lm-eval has no types
+    """A loaded model, base or base with adapter, as an LM of lm-eval."""
+
+    def __init__(self, loaded: Loaded, answers: Answers, batch_size: int, seed: int = 0) -> None:
+        super().__init__()
+        self.loaded, self.answers, self.batch_size, self.seed = loaded, answers, batch_size, seed
+        self.templated = False
+        self.asked = self.kept = 0
+        self.cut: list[int] = []  # tokens of what was too long to be read whole
+
+    @property
+    def tokenizer_name(self) -> str:
+        """What lm-eval calls the tokenizer."""
+        return str(self.loaded.tokenizer.name_or_path)
+
+    def chat_template(self, chat_template: bool | str = False) -> str:
+        """Return the text of the chat template, which lm-eval hashes."""
+        return str(self.loaded.tokenizer.chat_template or "")
+
+    def apply_chat_template(
+        self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
+    ) -> str:
+        """Return a conversation as the model's chat template writes it."""
+        self.templated = True
+        return str(
+            self.loaded.tokenizer.apply_chat_template(
+                chat_history,
+                tokenize=False,
+                add_generation_prompt=add_generation_prompt,
+                continue_final_message=not add_generation_prompt,
+            )
+        )
+
+    def encoded(self, text: str) -> list[int]:
+        """Return the token ids of a text; a template's text carries its own special tokens."""
+        return list(self.loaded.tokenizer.encode(text, add_special_tokens=not self.templated))
+
+    @property
+    def start(self) -> int:
+        """The token that a text without a context goes on from."""
+        tokenizer = self.loaded.tokenizer
+        return int(tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id)
+
+    @property
+    def longest(self) -> int:
+        """How many tokens the model can read."""
+        stated = getattr(getattr(self.loaded.model, "args", None), "max_position_embeddings", None)
+        return int(stated or LONGEST)
+
+    def loglikelihood(self, requests: Instances) -> list[tuple[float, bool]]:
+        """Return (nats, is_greedy) of each continuation; -inf where it is no finite number."""
+        given = [self._given(*request.args) for request in requests]
+        return [
+            (float("-inf") if found["nats"] is None else found["nats"], found["greedy"])
+            for found in self._weighed(given)
+        ]
+
+    def _given(self, context: str, text: str) -> Given:
+        """Return the tokens of a request, what is too long less its beginning."""
+        stripped = context.rstrip()  # a token of blanks belongs to what follows, as in lm-eval's backends
+        context, text = (stripped, context[len(stripped) :] + text) if stripped else (context, text)
+        prompt, rest = mlx_weighing.seam(self.encoded, context, text) if context else ([], self.encoded(text))
+        if not rest:
+            raise LemError(f"a task asks how likely no token at all is, after {context[-60:]!r}")
+        prompt = prompt or [self.start]
+        return self._shortened(prompt, rest)
+
+    def _shortened(self, prompt: list[int], rest: list[int]) -> Given:
+        over = len(prompt) + len(rest) - 1 - self.longest
+        if over <= 0:
+            return prompt, rest
+        self.cut.append(len(prompt) + len(rest))
+        if over >= len(prompt):
+            raise LemError(f"a task's text has {len(rest)} tokens, the model reads at most {self.longest}")
+        return prompt[over:], rest
+
+    def _weighed(self, given: Sequence[Given]) -> list[dict[str, Any]]:
+        """Return what is known or weighed of each; a batch is weighed whole, always the same batch."""
+        found: dict[int, dict[str, Any]] = {}
+        planned = mlx_weighing.batches(given, self.batch_size, mlx_weighing.most_tokens(self.loaded))
+        missing = []
+        for batch in planned:
+            keys = self._batch_keys(given, batch)
+            known = {place: self.answers.get(key) for place, key in keys.items()}
+            whole = {place: answer for place, answer in known.items() if answer is not None}
+            if len(whole) == len(keys):
+                found |= whole
+            else:
+                missing.append((batch, keys))
+        self.kept += len(found)
+        prefix = mlx_weighing.shared(self.loaded, given) if missing else None
+        with progress(len(given), "answers weighed") as step:
+            step(len(found))
+            for batch, keys in missing:
+                weights = mlx_weighing.weigh(self.loaded, given, batch, prefix)
+                for (place, key), weight in zip(keys.items(), weights, strict=True):
+                    found[place] = {"nats": weight.nats, "greedy": weight.is_greedy}
+                    self.answers.add(key, found[place])
+                self.asked += len(keys)
+                step(len(keys))
+        return [found[place] for place in range(len(given))]
+
+    def _batch_keys(self, given: Sequence[Given], batch: mlx_weighing.Batch) -> dict[int, str]:
+        """Return {place: key} of a batch; what stands beside it may touch the last bit of an answer."""
+        places = [place for group in batch for place in group]
+        together = sha256(repr([given[place] for place in places]))
+        return {place: self.answers.key(together, row) for row, place in enumerate(places)}
+
+    def loglikelihood_rolling(self, requests: Instances) -> list[float]:
+        """Return the nats of each whole text; what is longer than the model reads goes window by window."""
+        windows = [list(self._windows(request.args[0])) for request in requests]
+        found = iter(self._weighed([window for of_text in windows for window in of_text]))
+        parts = [[next(found)["nats"] for _ in of_text] for of_text in windows]
+        return [float("-inf") if None in nats else sum(nats) for nats in parts]
+
+    def _windows(self, text: str) -> Iterator[Given]:
+        """Yield (context, tokens to weigh): disjoint windows, each behind one token of the last."""
+        yield from map(
+            make_disjoint_window,
+            get_rolling_token_windows(self.encoded(text), self.start, self.longest, context_len=1),
+        )
+
+    def generate_until(self, requests: Instances) -> list[str]:
+        """Return the text of each answer, up to the first of the texts that end one."""
+        found: dict[int, str] = {}
+        keys = [self.answers.key(*request.args, request.idx, index) for index, request in enumerate(requests)]
+        for place, key in enumerate(keys):
+            if known := self.answers.get(key):
+                found[place] = known["text"]
+        self.kept += len(found)
+        missing = [place for place in range(len(requests)) if place not in found]
+        most = sum(_sampling(requests[place].args[1], self.batch_size).max_tokens for place in missing)
+        with progress(most) as step:
+            for places, sampling in _alike(requests, missing, self.batch_size):
+                for place, text in self._generated(requests, places, sampling, step):
+                    found[place] = text
+                    self.answers.add(keys[place], {"text": text})
+                    self.asked += 1
+        return [found[place] for place in range(len(requests))]
+
+    def _generated(
+        self, requests: Instances, places: list[int], sampling: Sampling, step: Callable[[int], object]
+    ) -> Iterator[tuple[int, str]]:
+        contexts = [requests[place].args[0] for place in places]
+        prompts = [self._read(context, sampling.max_tokens) for context in contexts]
+        seeds = [
+            draw_seed(self.seed, sha256(context), place)
+            for context, place in zip(contexts, places, strict=True)
+        ]
+        for done in mlx_runtime.generate(self.loaded, prompts, sampling, seeds, step):
+            text = done.text
+            if self.loaded.tokenizer.has_thinking:
+                text = text.rpartition(self.loaded.tokenizer.think_end)[2]
+            yield places[done.index], text
+
+    def _read(self, context: str, most: int) -> list[int]:
+        tokens = self.encoded(context) or [self.start]
+        room = max(1, self.longest - most)
+        if len(tokens) > room:
+            self.cut.append(len(tokens))
+        return tokens[-room:]
+
+
+def _sampling(settings: dict[str, Any], batch_size: int) -> Sampling:
+    """Return a task's generation_kwargs as the runtime's; raises LemError for one it does not know."""
+    for key in settings:
+        if key not in GREEDY_KEYS:
+            raise LemError(f"generation_kwargs: {key}: expected one of {', '.join(GREEDY_KEYS)}")
+    until = settings.get("until") or ()
+    asked = float(settings.get("temperature") or 0.0)
+    drawn = settings.get("do_sample", asked > 0)
+    return Sampling(
+        max_tokens=int(settings.get("max_gen_toks", MAX_TOKENS)),
+        temperature=(asked or 1.0) if drawn else 0.0,
+        top_p=float(settings.get("top_p", 1.0)),
+        batch_size=batch_size,
+        until=(until,) if isinstance(until, str) else tuple(text for text in until if text),
+    )
+
+
+def _alike(
+    requests: Instances, places: Iterable[int], batch_size: int
+) -> Iterator[tuple[list[int], Sampling]]:
+    """Yield the places that share their settings, with them, longest contexts first."""
+    groups: dict[Sampling, list[int]] = {}
+    for place in places:
+        groups.setdefault(_sampling(requests[place].args[1], batch_size), []).append(place)
+    for sampling, alike in groups.items():
+        yield sorted(alike, key=lambda place: -len(requests[place].args[0])), sampling
