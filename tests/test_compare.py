@@ -123,6 +123,7 @@ def test_text_is_a_table_and_a_sentence_for_each_primary_metric(study, lem):
         "On sums (exact_match",
         "On v (empty",
         "On v (loop",
+        "On v",
         "Holm's correction is over these 3 tests.",
     ]
 
@@ -166,7 +167,9 @@ def test_it_says_what_the_table_of_declared_comparisons_says(study, lem):
     names = [column[0] for column in found.description]
     (row,) = (dict(zip(names, values, strict=True)) for values in found.fetchall())
     mine = one(lem, "--margin", "5")
-    assert mine == {name: row[name] for name in compare.COLUMNS}
+    beside = ("limited", "answers", "same", "unknown", "largest")  # of what was answered, not of this metric
+    assert {name: row.get(name) for name in compare.COLUMNS} == mine
+    assert [mine[name] for name in beside] == [None] * 5 and not set(beside) & set(row)
 
 
 def test_the_other_way_round_is_the_other_sign(study, lem):
@@ -411,6 +414,11 @@ def test_modes_are_compared_each_with_its_own(study, lem):
     tables()
     modes = {row["mode"] for row in asked(lem, "--metric", "chars")}
     assert modes == {"naked", "sandwich"}
+    told = [line for line in lem("compare", "lek", "m").output.splitlines() if "same text" in line]
+    assert told == [
+        "On v, 0 of 10 written answers are the same text.",
+        "On v (sandwich), all 2 written answers are the same text.",
+    ]
 
 
 def test_other_readings_stand_in_the_table_but_have_no_sentence(study, lem):

@@ -17,11 +17,21 @@ import duckdb
 import pytest
 from safetensors.numpy import load_file
 
+import micro
 from fake_judge import FakeJudge
 from lem import convert, engine, layout, sources
 from test_gguf_files import small_gguf
 
 GOLDEN = Path(__file__).with_name("golden.json")
+CHOOSE = """\
+  choose:
+    {file: seeds/benchmarks/choose.jsonl, id: null, prompt: q, answer: a,
+     correct: right, incorrect: wrong, score: multiple_choice}
+"""
+CHOICES = [
+    {"q": f"What is {n} + {n}?", "a": str(2 * n), "right": [str(2 * n)], "wrong": [str(n), "No."]}
+    for n in range(1, 7)
+]
 VOLATILE = {
     "gen_time", "avg_time", "started", "wall_seconds", "tokens_per_second", "speed",
     "git_revision", "engine", "device", "blas", "run_id", "settings_sha", "responses_sha",
@@ -76,11 +86,13 @@ def outputs(make_study, tmp_path_factory):
     from lem.cli import main
 
     folder = make_study(tmp_path_factory.mktemp("golden"))
+    micro.tasks(folder)
     judge = FakeJudge(lambda request: '{"truthful": 7, "informative": 4}')
     with judge, contextlib.chdir(folder):
         judged = f"judge: {{url: '{judge.url}', model: a-judge, rubrics: {{sums: truthfulness}}}}"
         text = Path("params.yaml").read_text()
-        Path("params.yaml").write_text(text.replace("judge: {rubrics: {}}", judged))
+        Path("params.yaml").write_text(text.replace("judge: {rubrics: {}}", judged) + CHOOSE)
+        Path("seeds/benchmarks/choose.jsonl").write_text("".join(json.dumps(row) + "\n" for row in CHOICES))
         for words in (
             "ingest --import published",
             "items --benchmark sums",
@@ -91,6 +103,11 @@ def outputs(make_study, tmp_path_factory):
             "generate --model micro --prompts sums",
             "score --model micro --benchmark sums",
             "judge --model micro --benchmark sums",
+            "task --task pick",
+            "lm-eval --model micro --task pick",
+            "items --benchmark choose",
+            "generate --model micro --prompts choose",
+            "score --model micro --benchmark choose",
             "check",
             "warehouse",
             "claims",
@@ -110,6 +127,9 @@ def outputs(make_study, tmp_path_factory):
                 "data/baseline/micro/validation-sandwich.jsonl", "data/answers/sums/micro.jsonl"
             ),
             "score": of_json("data/scores/sums/micro.jsonl"),
+            "task": digest(json.loads(Path("data/tasks/pick.json").read_text())),
+            "weigh": of_json("data/scores/choose/micro.jsonl"),
+            "lm-eval": of_json("data/scores/pick/micro.jsonl", "data/figures/micro-pick.jsonl"),
             "judge": of_json("data/judged/sums/micro.jsonl"),
             "check": digest(json.loads(Path("reports/checks.json").read_text())),
             "warehouse": of_tables(),

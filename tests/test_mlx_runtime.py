@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 import micro
-from lem import convert, mlx_runtime, mlx_weighing, sources
+from lem import convert, mlx_runtime, sources
 from lem.errors import LemError
 from lem.mlx_runtime import SHORTEST_PREFIX, Sampling
 from lem.prompts import Kernel, messages, render
@@ -304,113 +304,6 @@ def test_a_temperature_needs_seeds(loaded):
 
 def test_nothing_to_ask(loaded):
     assert list(mlx_runtime.generate(loaded, [], GREEDY)) == []
-
-
-def alone(loaded, prompt, text):
-    """Return the log-probability of a continuation by the shortest code there is: one sequence, float64."""
-    mx = mlx_runtime.core()
-    logits = np.array(loaded.model(mx.array([prompt + text]))[0], np.float64)
-    steps = logits[len(prompt) - 1 : len(prompt) + len(text) - 1]
-    top = steps.max(axis=1, keepdims=True)
-    logprobs = steps - top - np.log(np.exp(steps - top).sum(axis=1, keepdims=True))
-    return float(logprobs[np.arange(len(text)), text].sum())
-
-
-GIVEN = (
-    "Yes.",
-    micro.SENTENCES[0],
-    "12",
-    "Was wäre wenn? 你好 🙂",
-    "No",
-    "No, not at all.",
-    "\n\n",
-    "x" * 300,
-)
-
-
-@pytest.fixture(scope="module", params=["chat", "plain"])
-def asked_of(request, tmp_path_factory):
-    """A model, and two of its rendered prompts: with a chat template and without."""
-    folder = micro.build(tmp_path_factory.mktemp("m") / "m", template=request.param == "chat")
-    found = mlx_runtime.load(folder)
-    turns = [messages(mode, KERNEL, micro.QUESTIONS[1]) for mode in ("naked", "sandwich")]
-    return found, [render(found.tokenizer, turn) for turn in turns]
-
-
-def test_the_log_probability_of_a_given_answer(asked_of):
-    loaded, texts = asked_of
-    for text in texts:
-        given = [mlx_weighing.continuation(loaded.tokenizer, text, one) for one in GIVEN]
-        found = mlx_weighing.loglikelihoods(loaded, given)
-        assert found == pytest.approx([alone(loaded, *one) for one in given], abs=2e-3, rel=1e-5)
-        assert all(one < 0 for one in found)
-        assert len(set(found)) == len(GIVEN)
-
-
-def test_padding_changes_nothing(asked_of):
-    loaded, texts = asked_of
-    given = [mlx_weighing.continuation(loaded.tokenizer, text, one) for text in texts for one in GIVEN]
-    whole = mlx_weighing.loglikelihoods(loaded, given)
-    apart = [mlx_weighing.loglikelihoods(loaded, [one])[0] for one in given]
-    assert whole == pytest.approx(apart, abs=2e-3, rel=1e-5)
-    assert mlx_weighing.loglikelihoods(loaded, given) == whole
-    backwards = mlx_weighing.loglikelihoods(loaded, given[::-1])
-    assert backwards[::-1] == pytest.approx(whole, abs=2e-3, rel=1e-5)
-
-
-def test_the_probabilities_of_all_next_tokens_sum_to_one(loaded):
-    (prompt,) = prompts(loaded, questions=["Why?"])
-    found = mlx_weighing.loglikelihoods(loaded, [(prompt, [token]) for token in range(micro.VOCABULARY)])
-    assert np.exp(np.array(found)).sum() == pytest.approx(1, abs=1e-4)
-    assert int(np.argmax(found)) == int(
-        mlx_runtime.core().argmax(loaded.model(mlx_runtime.core().array([prompt]))[0, -1])
-    )
-
-
-def test_a_longer_answer_is_as_likely_as_its_parts_in_turn(loaded):
-    (prompt,) = prompts(loaded, questions=["Why?"])
-    text = loaded.tokenizer.encode("If you are sure, say why.", add_special_tokens=False)
-    parts = [(prompt + text[:n], text[n : n + 1]) for n in range(len(text))]
-    whole = mlx_weighing.loglikelihoods(loaded, [(prompt, text)])[0]
-    assert sum(mlx_weighing.loglikelihoods(loaded, parts)) == pytest.approx(whole, abs=2e-3)
-
-
-def test_weights_that_overflow_weigh_nothing(micro_folder, tmp_path):
-    """A log-probability that is no number is none: never a value, never a NaN in a file."""
-    folder = copy_of(micro_folder, tmp_path / "m")
-    tensors = load_file(folder / "model.safetensors")
-    tensors["lm_head.weight"][7] = np.nan
-    save_file(tensors, folder / "model.safetensors", {"format": "mlx"})
-    broken = mlx_runtime.load(folder)
-    assert mlx_weighing.loglikelihoods(broken, [([1, 2], [3]), ([1, 2], [7])]) == [None, None]
-
-
-@pytest.mark.parametrize("given", [([], [3]), ([3], [])])
-def test_a_continuation_goes_on_from_something(loaded, given):
-    with pytest.raises(ValueError, match="at least one"):
-        mlx_weighing.loglikelihoods(loaded, [([1], [2]), given])
-
-
-def test_prompt_and_continuation_are_the_whole_as_it_is_read(asked_of):
-    loaded, texts = asked_of
-    for text in texts:
-        before = mlx_runtime.encode(loaded.tokenizer, text)
-        for one in GIVEN:
-            prompt, more = mlx_weighing.continuation(loaded.tokenizer, text, one)
-            assert prompt + more == mlx_runtime.encode(loaded.tokenizer, text + one)
-            assert prompt == before[: len(prompt)] and more
-            assert loaded.tokenizer.decode(more).endswith(one)
-
-
-def test_a_token_that_reaches_across_the_seam_is_the_texts(loaded):
-    tokenizer = loaded.tokenizer
-    head, tail = "What is the ans", "wer is"
-    before, whole = (mlx_runtime.encode(tokenizer, text) for text in (head, head + tail))
-    prompt, text = mlx_weighing.continuation(tokenizer, head, tail)
-    assert whole[: len(before)] != before, "else nothing reaches across"
-    assert prompt == before[: len(prompt)] and len(prompt) < len(before)
-    assert (tokenizer.decode(prompt), tokenizer.decode(text)) == ("What is the", " answer is")
-    assert prompt + text == whole
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ from lem.prompts import Shot
 from lem.records import MODES
 
 ROOT = Path(__file__).parents[1]
-SECTIONS = "defaults, memory, seeds, train, distil, models, prompts, benchmarks, imports, judge, compare"
+SECTIONS = (
+    "defaults, memory, seeds, train, distil, models, prompts, benchmarks, tasks, imports, judge, compare"
+)
 DISTIL = "models: {baseline: {m: {from: x}}}\ndistil: {d: {model: %s, files: [f]"
 
 
@@ -183,7 +185,7 @@ def test_a_name_is_one_thing(refused):
         DISTIL.replace("d:", "v:") % "m" + ", mode: naked}}",
     ):
         says = refused("prompts: {v: {files: [a]}}\n" + clash)
-        assert "prompts, benchmarks and distil: 'v' is there twice" in says
+        assert "prompts, benchmarks, tasks and distil: 'v' is there twice" in says
 
 
 BOTH = "models: {baseline: {%s: {from: x}, %s: {from: x}}}\n"
@@ -268,7 +270,7 @@ def test_what_is_declared_is_of_entries_and_sets_that_are_there(load):
         ("m-lek.s1 > m", "'m-lek.s1' is one training seed; compare 'm-lek', all its seeds as one"),
         ("m >= m-lek.s0 - 1", "'m-lek.s0' is one training seed; compare 'm-lek', all its seeds as one"),
         ("m-lek.s2 > m", "no model 'm-lek.s2' under models; there are: m, m-lek"),
-        ("m-lek > m on w", "no benchmark or prompt set 'w'; there are: v, b"),
+        ("m-lek > m on w", "no benchmark, task or prompt set 'w'; there are: v, b"),
         ("m-lek > m - 1", "a margin goes with >=, and >= with a margin, found 'm-lek > m - 1'"),
         ("m > m", "a model is not compared with itself, found 'm > m'"),
         (

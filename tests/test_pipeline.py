@@ -10,6 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+import micro
 from fake_judge import FakeJudge
 from lem import cli, engine, params, questions
 from lem.errors import LemError
@@ -25,6 +26,7 @@ RECIPE_OF = {
     "answer-tuned": "generate",
     "score-tuned": "score",
     "judge-tuned": "judge",
+    "lm-eval-tuned": "lm-eval",
 }
 """Stages whose command is another stage's."""
 
@@ -54,9 +56,13 @@ def test_engine_parameters_are_the_ones_the_stage_requires(stage):
     recipe = RECIPE_OF.get(stage, stage)
     (listed,) = [p["engine.yaml"] for p in STAGES[stage]["params"] if isinstance(p, dict)]
     expected = [f"libraries.{name}" for name in engine.SHAPED_BY[recipe]] + [f"recipes.{recipe}"]
-    if also := {"distil": "generate", "ingest": "score"}.get(stage):
-        expected.append(f"recipes.{also}")  # what it does besides is done the same way
+    if also := ALSO.get(stage):
+        expected.append(f"recipes.{also}")
     assert sorted(listed) == sorted(expected)
+
+
+ALSO = {"distil": "generate", "ingest": "score", "answer": "weigh", "answer-tuned": "weigh"}
+"""The recipe of what a stage does besides."""
 
 
 def test_engine_yaml_knows_every_recipe(root):
@@ -67,6 +73,7 @@ SECTIONS = {
     "convert": ["models.baseline.${item.model}"],
     "ingest": ["imports.${key}"],
     "items": ["benchmarks.${key}"],
+    "task": ["tasks.${key}"],
     "distil": ["defaults", "memory", "distil.${key}", "models.baseline.${item.model}"],
     "train": ["memory", "seeds", "train", "models.fine-tuned.${key}"],
     "generate": ["defaults", "memory", "models.baseline.${item.model}", "prompts.validation"],
@@ -74,10 +81,12 @@ SECTIONS = {
     "answer": ["defaults", "memory", "models.baseline.${item.model}", "benchmarks.${item.benchmark}"],
     "score": ["models.baseline.${item.model}", "benchmarks.${item.benchmark}"],
     "judge": ["judge", "models.baseline.${item.model}", "benchmarks.${item.benchmark}"],
+    "lm-eval": ["memory", "models.baseline.${item.model}", "tasks.${item.task}"],
     "generate-tuned": ["defaults", "memory", "models.fine-tuned.${item.model}", "prompts.validation"],
     "answer-tuned": ["defaults", "memory", "models.fine-tuned.${item.model}", "benchmarks.${item.benchmark}"],
     "score-tuned": ["models.fine-tuned.${item.model}", "benchmarks.${item.benchmark}"],
     "judge-tuned": ["judge", "models.fine-tuned.${item.model}", "benchmarks.${item.benchmark}"],
+    "lm-eval-tuned": ["memory", "models.fine-tuned.${item.model}", "tasks.${item.task}"],
     "check": [],
     "warehouse": ["compare"],
     "claims": [],
@@ -121,6 +130,7 @@ CALLS = {
     "convert": ["--model", "micro"],
     "ingest": ["--import", "published"],
     "items": ["--benchmark", "sums"],
+    "task": ["--task", "pick"],
     "distil": ["--set", "lek"],
     "train": ["--model", "micro-lek"],
     "generate": ["--model", "micro", "--prompts", "validation", "--mode", "naked"],
@@ -128,10 +138,12 @@ CALLS = {
     "answer": ["--model", "micro", "--prompts", "sums"],
     "score": ["--model", "micro", "--benchmark", "sums"],
     "judge": ["--model", "micro", "--benchmark", "sums"],
+    "lm-eval": ["--model", "micro", "--task", "pick"],
     "generate-tuned": ["--model", TUNED, "--prompts", "validation", "--mode", "naked"],
     "answer-tuned": ["--model", TUNED, "--prompts", "sums"],
     "score-tuned": ["--model", TUNED, "--benchmark", "sums"],
     "judge-tuned": ["--model", TUNED, "--benchmark", "sums"],
+    "lm-eval-tuned": ["--model", TUNED, "--task", "pick"],
     "check": [],
     "warehouse": [],
     "claims": [],
@@ -140,7 +152,7 @@ CALLS = {
 }
 GUARDS = {"train": {"models.baseline.micro", "prompts.validation", "prompts.format", "benchmarks.sums"}}
 """What a stage looks at only to refuse: no question of an evaluation may be trained on."""
-BENEATH = {"generate-tuned": {"models.baseline.micro"}, "answer-tuned": {"models.baseline.micro"}}
+BENEATH = {key: {"models.baseline.micro"} for key in ("generate-tuned", "answer-tuned", "lm-eval-tuned")}
 """The base that a stage loads its adapter on; the adapter it depends on was trained on that very one."""
 WHOLE = {"defaults", "memory", "seeds", "train", "judge", "compare"}
 
@@ -148,6 +160,7 @@ WHOLE = {"defaults", "memory", "seeds", "train", "judge", "compare"}
 def test_a_stage_reads_only_the_sections_it_lists(study, monkeypatch):
     """Noted while each command runs on a small study: which entries of params.yaml it looks at."""
     assert list(CALLS) == list(STAGES), "in the pipeline's order"
+    micro.tasks(study)
     with FakeJudge(lambda request: '{"truthful": 7, "informative": 4}') as judge:
         spec = JudgeSpec(judge.url, "a-judge", rubrics={"sums": "truthfulness"})
         for stage, args in CALLS.items():
@@ -166,6 +179,8 @@ NAMED = {
     "models.fine-tuned.${key}": f"models.fine-tuned.{TUNED}",
     "benchmarks.${item.benchmark}": "benchmarks.sums",
     "benchmarks.${key}": "benchmarks.sums",
+    "tasks.${item.task}": "tasks.pick",
+    "tasks.${key}": "tasks.pick",
     "distil.${key}": "distil.lek",
     "imports.${key}": "imports.published",
 }
@@ -181,6 +196,7 @@ def watch(study, seen):
         models=Models(study.models, seen, ""),
         prompts=Recorder(study.prompts, seen, "prompts"),
         benchmarks=Recorder(study.benchmarks, seen, "benchmarks"),
+        tasks=Recorder(study.tasks, seen, "tasks"),
         imports=Recorder(study.imports, seen, "imports"),
     )
 
@@ -203,7 +219,7 @@ def test_outs_do_not_overlap(root):
         for role in ("baseline", "fine-tuned")
     }
     keys = {"items": study.benchmarks, "distil": study.distil, "train": entries["fine-tuned"]}
-    keys["ingest"] = study.imports
+    keys |= {"ingest": study.imports, "task": study.tasks}
     outs = []
     for name, stage in STAGES.items():
         names = {
@@ -213,6 +229,7 @@ def test_outs_do_not_overlap(root):
             if name == "distil"
             else ["naked", "system", "kernel-only", "sandwich"],
             "${item.benchmark}": list(study.benchmarks),
+            "${item.task}": list(study.tasks),
             "${key}": list(keys.get(name, ())),
         }
         for out in stage.get("outs", []) + stage.get("metrics", []):

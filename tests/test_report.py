@@ -124,6 +124,19 @@ def imported(name, **card):
     record_files.write_jsonl(theirs / "figures/paper.jsonl", [replace(stated, filter="flexible")])
 
 
+def evaluated():
+    """Write what lm-evaluation-harness says of sums, beside the scores that are there."""
+    for name in ("m", "lek.s0"):
+        file = layout.scores("sums", name)
+        there = list(record_files.read_jsonl(file, Score))
+        acc = [
+            replace(s, metric="acc", filter="none", scorer="lm-eval") for s in there if s.filter == "strict"
+        ]
+        record_files.write_jsonl(file, [*there, *acc])
+        stated = Figure("own", f"{name}.json", "results.sums", name, "sums", "acc", 0.75, "rate", n=8)
+        record_files.write_jsonl(layout.figures(name), [replace(stated, settings='{"n-shot": 0}')])
+
+
 def declare(*compare):
     listed = "".join(f"  - {text}\n" for text in compare)
     Path("params.yaml").write_text(
@@ -746,6 +759,7 @@ def test_a_report_without_a_finding_says_so(tmp_path, monkeypatch):
 
 def test_every_query_of_the_report_can_be_asked(study):
     imported("lek-1b")
+    evaluated()
     blocks = re.findall(r"```sql\n(.*?)```", written(), re.S)
     assert len(blocks) == len(report.queries())
     with sandbox.connect(layout.TABLES) as con:

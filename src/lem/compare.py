@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lem import derive, layout
+from lem import compare_harness, derive, layout
 from lem.errors import LemError
-from lem.records import OWN
+from lem.records import MODES, OWN
 from lem.report import harness, paired
 from lem.report.words import CUT, NOTE, label, number, span
 from lem.sql_command import FORMATS, render
@@ -34,13 +34,11 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 NEEDS = ("item_values", "basis", "models", "items", "responses", "lm_eval_metrics")
-PUBLISHED = "published"
-"""The import that holds what documents state."""
 COLUMNS = (
     *("prompts", "mode", "metric", "filter", "scorer", "n", "unscored", "candidate_value", "baseline_value"),
     *("difference", "low", "high", "unit", "gained", "lost", "p", "p_holm", "test", "detectable", "worst"),
     *("best", "seeds", "seed_sd", "method", "verdict", "holds", "differs"),
-    *("limited", "answers", "same", "largest"),
+    *("limited", "answers", "same", "unknown", "largest"),
 )
 SHOWN = (
     "benchmark",
@@ -97,7 +95,9 @@ def command(
         lem compare --published lm-eval-results
     """
     if published is not None:
-        return of_document(published)
+        if candidate is not None or fmt != "text":
+            raise click.UsageError("--published prints a document's own tables, without models or --format")
+        return published_tables(published)
     if candidate is None or baseline is None:
         raise click.UsageError("name two models, CANDIDATE and BASELINE, or a document with --published")
     with closing(opened(layout.TABLES)) as con:
@@ -105,71 +105,42 @@ def command(
         if candidate == baseline:
             raise LemError(f"{candidate!r} is both sides; name two models")
         found = compared(con, source, candidate, baseline, margin, prompts, metric)
-        if not found:
+        figures = compare_harness.figures(con, source, names, prompts, metric)
+        if not found and not figures:
             raise LemError(_nothing(con, source, names, prompts, metric))
-        stated = harness_rows(con, source, names, [row["prompts"] for row in found])
     refused = [row for row in found if row["differs"]]
-    for line in dict.fromkeys(map(paired.refusal, refused)):
+    kept = [row for row in found if not row["differs"]]
+    told, tasks = _unpaired(figures, found)
+    for line in dict.fromkeys([*map(paired.refusal, refused), *told]):
         click.echo(line, err=True)
     if fmt == "text":
-        kept = [row for row in found if row not in refused]
-        tasks = [row for row in stated if row["task"] in {one["prompts"] for one in kept}]
-        click.echo(side_by_side(tasks), nl=False)
-        click.echo(text(kept, *names), nl=False)
+        tasks |= {row["prompts"] for row in kept}
+        shown = [row for row in figures if row["task"] in tasks]
+        click.echo(compare_harness.side_by_side(shown) + text(kept, *names), nl=False)
     else:
         click.echo(render(COLUMNS, [[row[name] for name in COLUMNS] for row in found], fmt), nl=False)
-    if len(refused) == len(found):
+    if not kept:
         sys.exit(1)
     return None
 
 
-def of_document(name: str) -> None:
-    """Print the tables of the lm-eval figures that a document states; LemError where it states none."""
+def _unpaired(figures: Sequence[Row], found: Sequence[Row]) -> tuple[list[str], set[str]]:
+    """Return what to say of tasks with figures and no pairs, and those that were asked alike."""
+    pairs = {row["prompts"] for row in found}
+    unlike = compare_harness.unlike(figures, pairs)
+    alike = {row["task"] for row in figures} - pairs - set(unlike)
+    told = [
+        paired.refusal({"prompts": task, "mode": MODES[0], "differs": why}) for task, why in unlike.items()
+    ]
+    return told + [compare_harness.unpaired(task) for task in sorted(alike)], alike
+
+
+def published_tables(name: str) -> None:
+    """Print the tables of the lm-eval figures that a document states; LemError where there are none."""
     with closing(opened(layout.TABLES, ("figures",))) as con:
-        asked = (
-            "select model, benchmark as task, metric, filter, value, stderr, n, limited from figures "
-            "where source = ? and parse_filename(document, true) = parse_filename(?, true) "
-            "and benchmark is not null and stderr is not null"
-        )
-        rows = derive.read(con, asked, [PUBLISHED, name], order=IN_PLACE)
-        there = "select distinct document from figures where source = ? and stderr is not null order by all"
-        documents = [row[0] for row in con.execute(there, [PUBLISHED]).fetchall()]
-    if not rows:
-        hint = f"there are: {', '.join(documents)}" if documents else "there is none"
-        raise LemError(f"no figures with a standard error of a published document {name!r}; {hint}")
-    models = list(dict.fromkeys(row["model"] for row in rows))
-    click.echo(harness.tables(rows, models, mark=False))
-    click.echo(f"\n{harness.limits(rows) or ''} {NO_SAMPLES}".replace("\n ", "\n"), err=True)
-
-
-IN_PLACE = (
-    "regexp_replace(place, '[0-9]+', ''), try_cast(regexp_extract(place, '[0-9]+') as int), model, metric"
-)
-"""The order of a document's rows: "Aggregated metrics, row 2" stands before row 10."""
-NO_SAMPLES = "A document has no samples: equal figures do not show that two models are the same."
-
-
-def harness_rows(
-    con: duckdb.DuckDBPyConnection, source: str, names: Sequence[str], prompts: Sequence[str]
-) -> list[Row]:
-    """Return the lm-eval figures of two entries on prompt sets, the baseline's models first."""
-    asked = (
-        "select metrics.*, coalesce(models.entry, model) = ? as is_candidate "
-        "from lm_eval_metrics as metrics "
-        "left join (select source, name as model, entry from models) as models using (source, model) "
-        "where source = ? and coalesce(models.entry, model) in (?, ?) "
-        "and task in (select unnest(?::varchar[])) order by is_candidate, model, task, metric, filter"
-    )
-    found = con.execute(asked, [names[0], source, *names, list(prompts)])
-    columns = [column[0] for column in found.description]
-    return [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
-
-
-def side_by_side(rows: Sequence[Row]) -> str:
-    """Return the tables of an lm-eval report, of both sides; nothing where no task was evaluated."""
-    if not rows:
-        return ""
-    return harness.tables(rows, list(dict.fromkeys(row["model"] for row in rows))) + "\n\n"
+        tables, remark = compare_harness.of_document(con, name)
+    click.echo(tables)
+    click.echo(remark, err=True)
 
 
 def opened(tables: Path, needs: Sequence[str] = NEEDS) -> duckdb.DuckDBPyConnection:
@@ -216,14 +187,19 @@ BESIDE = """
 with tasks as (
     select metrics.source, task, bool_or(limited) as limited
     from lm_eval_metrics as metrics
-    left join models on (models.source, models.name) = (metrics.source, metrics.model)
-    where metrics.source = ? and coalesce(models.entry, model) in (?, ?)
+    join models on (models.source, models.name) = (metrics.source, metrics.model)
+    where metrics.source = ? and models.entry in (?, ?)
     group by all
+),
+-- where some answers were given and others written, those given: a log-probability tells more than a text
+answers as (
+    select distinct on (prompts, mode) prompts, mode, answers, same, unknown, largest, given, item_id, sample
+    from answer_differences order by prompts, mode, given desc
 )
-select differences.*, tasks.limited, answers, same, largest, given, item_id, sample
+select differences.*, tasks.* exclude (source, task), answers.* exclude (prompts, mode)
 from differences
 left join tasks on (tasks.source, tasks.task) = (differences.source, differences.prompts)
-left join answer_differences using (source, candidate, baseline, prompts, mode)
+left join answers on (answers.prompts, answers.mode) = (differences.prompts, differences.mode)
 """
 """The rows of `differences`, with what is known of the answers that they are of."""
 
@@ -271,9 +247,13 @@ def text(rows: Sequence[Row], candidate: str, baseline: str) -> str:
     holm = f"\nHolm's correction is over these {family} tests.\n" if family > 1 else ""
     shown = render(head, [_cells(row) for row in ordered], "table")
     cut = f"\n{NOTE}\n" if CUT in shown else ""
-    of = {row["prompts"]: row for row in ordered if row["answers"]}
-    told = [f"On {prompts}, {harness.answers(row)}." for prompts, row in of.items()]
+    of = {_asked(row): row for row in ordered if row["answers"]}
+    told = [f"On {asked}, {harness.answers(row)}." for asked, row in of.items()]
     return shown + "".join(f"\n{s}\n" for s in (*sentences, *told)) + holm + cut
+
+
+def _asked(row: Row) -> str:
+    return row["prompts"] if row["mode"] == MODES[0] else f"{row['prompts']} ({row['mode']})"
 
 
 def _cells(row: Row) -> list[str]:

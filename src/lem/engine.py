@@ -31,11 +31,11 @@ RECIPES = {
     "lm-eval": 1,
     "score": 2,
     "judge": 1,
-    "check": 4,
-    "warehouse": 4,
+    "check": 5,
+    "warehouse": 5,
     "claims": 1,
     "mapping": 1,
-    "report": 3,
+    "report": 4,
 }
 
 SHAPED_BY: dict[str, tuple[str, ...]] = {

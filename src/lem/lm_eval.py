@@ -93,10 +93,11 @@ class Evaluating:
     def _identity(self, template: str | None) -> dict[str, Any]:
         """Return the fields of a Run that shape the answers."""
         from lem import mlx_runtime
+        from lem.harness.generation import sampling
 
-        asked = self.opened.task.get_config("generation_kwargs") or {}
-        until = asked.get("until")
+        config = self.opened.task.get_config
         writes = self.opened.task.OUTPUT_TYPE == "generate_until"
+        drawn = sampling(config("generation_kwargs") or {}, self.spec.batch_size) if writes else None
         return {
             "model": self.model.name,
             "mode": MODE,
@@ -104,33 +105,33 @@ class Evaluating:
             "template": template,
             "weights_sha": convert.weights_sha(self.folder),
             "adapter_sha": adapter_sha(self.adapter) if self.adapter else None,
-            "temperature": float(asked.get("temperature") or 0.0) if writes else None,
-            "top_p": asked.get("top_p") if writes else None,
-            "max_tokens": asked.get("max_gen_toks") if writes else None,
-            "samples": 1,
+            "temperature": drawn.temperature if drawn else None,
+            "top_p": drawn.top_p if drawn and drawn.temperature else None,
+            "max_tokens": drawn.max_tokens if drawn else None,
+            "samples": config("repeats") or 1,
             "batch_size": self.spec.batch_size,
             "seed": self.spec.seed,
             "engine": engine.describe("lm-eval"),
             "device": mlx_runtime.device(self.study.memory),
             "blas": mlx_runtime.blas(),
-            "until": json.dumps(until) if writes and until else None,
+            "until": json.dumps(drawn.until) if drawn and drawn.until else None,
         }
 
     def _task(self) -> dict[str, Any]:
         """Return what an answer depends on of the task; LemError where its items are not as written."""
-        from lem.harness import tasks
+        from lem.harness.items import described, shas
 
         file, again = layout.task(self.spec.name), f"write it again: lem task --task {self.spec.name}"
         if not file.is_file():
             raise LemError(f"{file}: no such file; write it: lem task --task {self.spec.name}")
         try:
-            stated = json.loads(file.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as err:
+            stated = dict(json.loads(file.read_text(encoding="utf-8")))
+        except (ValueError, TypeError, OSError) as err:
             raise LemError(f"{file}: not as lem task wrote it; {again}") from err
         rows = list(read_jsonl(layout.items(self.spec.name), Item))
-        now = tasks.described(self.opened, rows)
-        shots = {"config": {**now["config"], "num_fewshot": None}}
-        if {**now, **shots} != {**stated, "config": {**stated.get("config", {}), "num_fewshot": None}}:
+        now = described(self.opened, rows)
+        same = {row.item_id: row.sha for row in rows} == shas(self.opened)
+        if not same or _less_shots(now) != _less_shots(stated):
             raise LemError(f"{file}: {self.opened.name} or its items have changed since; {again}")
         seeds = {key: getattr(self.spec, key) for key in ("numpy_seed", "torch_seed", "fewshot_seed")}
         return {**now, **seeds}
@@ -187,13 +188,19 @@ class Evaluating:
 
     def _holds(self) -> bool:
         """Return whether the last run was this very one and its files are as it wrote them."""
-        if not all(file.is_file() for file in (*self._files().values(), self.run_file)):
+        files = self._files()
+        if not all(file.is_file() for file in (*files.values(), self.run_file)):
             return False
         try:
-            run = read_json(self.run_file, Run)
-        except LemError:
+            run, about = read_json(self.run_file, Run), json.loads(files["about"].read_bytes())
+        except (LemError, ValueError):
             return False
-        return run.run_id == self.run_id and run.responses_sha == file_sha(self.responses)
+        written = about.get("files") if isinstance(about, dict) else None
+        return run.run_id == self.run_id and written == self._written()
+
+    def _written(self) -> dict[str, str]:
+        """Return the hashes of what was written, less the two files that hold times."""
+        return {name: file_sha(file) for name, file in self._files().items() if name != "about"}
 
     def _write(self, found: Found, asked: int, log: Log, started: str, seconds: float) -> None:
         from lem.harness.rows import records
@@ -205,11 +212,11 @@ class Evaluating:
         log.line(f"\nDone. {len(kept.responses)} answers saved to {self.responses}")
         write_json(files["results"], found.results)
         write_whole(files["samples"], "".join(f"{_line(row)}\n" for row in found.samples))
-        write_json(files["about"], found.about)
         write_jsonl(files["scores"], kept.scores)
         write_jsonl(files["figures"], kept.figures)
         write_whole(self.log_file, log.text)
         write_jsonl(self.responses, kept.responses)
+        write_json(files["about"], {**found.about, "files": self._written()})
         write_json(self.run_file, self._record(kept, asked, started, seconds))
 
     def _record(self, kept: Records, asked: int, started: str, seconds: float) -> Run:
@@ -230,6 +237,11 @@ class Evaluating:
             responses_sha=file_sha(self.responses),
             git_revision=git_revision(),
         )
+
+
+def _less_shots(about: dict[str, Any]) -> dict[str, Any]:
+    """Return what is known of a task less the number of its worked examples, which an option may say."""
+    return {**about, "config": {**(about.get("config") or {}), "num_fewshot": None}}
 
 
 def _line(row: dict[str, Any]) -> str:

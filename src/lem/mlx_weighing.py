@@ -2,14 +2,15 @@
 
 given = [continuation(loaded.tokenizer, prompt, text) for text in choices]
 loglikelihoods(loaded, given)      # nats, one an answer
-for batch in batches(given, 32, most_tokens(loaded)):
-    print(weigh(loaded, given, batch))      # the same for many prompts, each read once
+for batch in batches(given, 128):
+    print(*weigh(loaded, given, batch))      # the same for many prompts, each read once
 """
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from lem.mlx_runtime import PREFILL_STEP, Loaded, core, encode, prefilled, shared_prefix
 
 LOGITS = 2**27  # numbers held at once, half a gigabyte in f32
+READ = 2**13  # tokens of prompts, padding included, whose caches are held at once
 VOCABULARY = 2**18  # tokens, of a model that does not say
 Given = tuple[Sequence[int], Sequence[int]]
 """Token ids of a prompt and of what goes on from it, at least one each."""
@@ -60,8 +62,8 @@ def loglikelihoods(loaded: Loaded, given: Sequence[Given]) -> list[float | None]
     logits = loaded.model(mx.array(_padded(rows)))
     found: list[float | None] = []
     for row, (prompt, text) in enumerate(given):
-        steps = logits[row, len(prompt) - 1 : len(prompt) + len(text) - 1]
-        nats = _weight(mx, steps, text).nats
+        steps = logits[row : row + 1, len(prompt) - 1 : len(prompt) + len(text) - 1]
+        nats = _weights(mx, steps, [text])[0].nats
         found.append(None if nats is None else round(nats, 4))
     mx.clear_cache()
     return found
@@ -72,19 +74,25 @@ def _not_empty(given: Sequence[Given]) -> None:
         raise ValueError("a continuation of at least one token goes on from a prompt of at least one")
 
 
-def _padded(rows: Sequence[Sequence[int]]) -> list[list[int]]:
-    width = max(map(len, rows))
+def _padded(rows: Sequence[Sequence[int]], width: int = 0) -> list[list[int]]:
+    width = max(width, *map(len, rows))
     return [[*row, *[0] * (width - len(row))] for row in rows]
 
 
-def _weight(mx: Any, steps: Any, text: Sequence[int]) -> Weight:  # noqa: ANN401
-    """Return what logits [tokens, vocabulary] say of a text's tokens."""
-    steps, wanted = steps.astype(mx.float32), mx.array(text)
-    chosen = mx.take_along_axis(steps, wanted[:, None], axis=1)[:, 0]
-    total = (chosen - _logsumexp(mx, steps)).sum()
-    greedy = (mx.argmax(steps, axis=1) == wanted).all()
-    nats = float(total)
-    return Weight(nats if math.isfinite(nats) else None, bool(greedy))
+def _weights(mx: Any, logits: Any, texts: Sequence[Sequence[int]]) -> list[Weight]:  # noqa: ANN401
+    """Return what logits [rows, tokens, vocabulary] say of the tokens of texts, padded on the right."""
+    nats, greedy = [], []
+    for row, text in enumerate(texts):
+        steps, wanted = logits[row, : len(text)].astype(mx.float32), mx.array(text)
+        chosen = mx.take_along_axis(steps, wanted[:, None], axis=1)[:, 0]
+        nats.append((chosen - _logsumexp(mx, steps)).sum())
+        greedy.append((mx.argmax(steps, axis=1) == wanted).all())
+    mx.eval(nats, greedy)
+    found = [float(one) for one in nats]
+    return [
+        Weight(one if math.isfinite(one) else None, bool(is_greedy))
+        for one, is_greedy in zip(found, greedy, strict=True)
+    ]
 
 
 BLOCK = 256
@@ -95,8 +103,9 @@ def _logsumexp(mx: Any, steps: Any) -> Any:  # noqa: ANN401
 
     On a CPU MLX adds a row up number by number in f32: over 49,152 tokens that is 1.3e-4 nats too little.
     """
-    blocks = mx.pad(steps, [(0, 0), (0, -steps.shape[1] % BLOCK)], constant_values=-math.inf)
-    within = mx.logsumexp(blocks.reshape(steps.shape[0], -1, BLOCK), axis=2)
+    short = -steps.shape[1] % BLOCK
+    whole = mx.pad(steps, [(0, 0), (0, short)], constant_values=-math.inf) if short else steps
+    within = mx.logsumexp(whole.reshape(whole.shape[0], -1, BLOCK), axis=2)
     return mx.logsumexp(within, axis=1)
 
 
@@ -106,8 +115,8 @@ def most_tokens(loaded: Loaded) -> int:
     return max(1, LOGITS // int(vocabulary or VOCABULARY))
 
 
-def batches(given: Sequence[Given], rows: int, tokens: int) -> list[Batch]:
-    """Return the places of `given` in batches of at most so many continuations and tokens of them.
+def batches(given: Sequence[Given], rows: int, tokens: int = READ) -> list[Batch]:
+    """Return the places of `given` in batches: at most so many continuations, prompts of so many tokens.
 
     Prompts of one length stand together, the longest first, and continuations of
     one prompt are in one batch where it holds them. The same list gives the same
@@ -115,14 +124,14 @@ def batches(given: Sequence[Given], rows: int, tokens: int) -> list[Batch]:
     """
     _not_empty(given)
     found: list[Batch] = []
-    held = width = 0  # continuations in the last batch, and tokens of its longest
+    held = 0  # continuations in the last batch
     for group in _groups(given, rows):
-        widest = max(len(given[place][1]) for place in group)
-        if not found or held + len(group) > rows or (held + len(group)) * max(width, widest) > tokens:
+        longest = len(given[found[-1][0][0]][0]) if found else 0
+        if not found or held + len(group) > rows or (len(found[-1]) + 1) * longest > tokens:
             found.append([])
-            held = width = 0
+            held = 0
         found[-1].append(group)
-        held, width = held + len(group), max(width, widest)
+        held += len(group)
     return found
 
 
@@ -135,26 +144,48 @@ def _groups(given: Sequence[Given], rows: int) -> list[list[int]]:
     return [of[prompt][i : i + rows] for prompt in longest for i in range(0, len(of[prompt]), rows)]
 
 
-def weigh(loaded: Loaded, given: Sequence[Given], batch: Batch, prefix: Any = None) -> list[Weight]:  # noqa: ANN401
-    """Return the weights of a batch's continuations, in the order of its places.
+def weigh(
+    loaded: Loaded,
+    given: Sequence[Given],
+    batch: Batch,
+    prefix: Any = None,  # noqa: ANN401
+    rows: int = 32,
+    known: Container[int] = (),
+) -> Iterator[tuple[int, Weight]]:
+    """Yield (place, weight) of a batch's continuations.
 
     Each prompt is read once, less its last token, and its continuations go on from
-    a copy of what was read; only their logits are computed. `prefix` is what
-    `shared` returned of the whole list.
+    a copy of what was read, `rows` of about one length at a time; only their logits
+    are computed. `prefix` is what `shared` returned of the whole list. Continuations
+    that went through the model together are left out together, where all are `known`.
     """
+    owner = {place: row for row, group in enumerate(batch) for place in group}
+    passes = list(_passes(given, list(owner), rows, most_tokens(loaded)))
+    missing = [places for places in passes if not all(place in known for place in places)]
+    if not missing:
+        return
     mx = core()
     length, cache = prefix or (0, None)
-    prompts = [given[group[0]][0] for group in batch]
-    read = _read(mx, loaded.model, [prompt[length:-1] for prompt in prompts], cache)
-    each = [kept for kept, group in zip(read, batch, strict=True) for _ in group]
-    places = [place for group in batch for place in group]
-    rows = [[given[place][0][-1], *given[place][1][:-1]] for place in places]
-    logits = loaded.model(mx.array(_padded(rows)), cache=_merged(each))
-    found = [
-        _weight(mx, logits[row, : len(given[place][1])], given[place][1]) for row, place in enumerate(places)
-    ]
-    mx.clear_cache()
-    return found
+    read = _read(mx, loaded.model, [given[group[0]][0][length:-1] for group in batch], cache)
+    for places in missing:
+        layers = [copy.copy(layer) for layer in read]
+        for layer in layers:
+            layer.filter(mx.array([owner[place] for place in places]))  # a row a continuation
+        tokens = _padded([[given[place][0][-1], *given[place][1][:-1]] for place in places])
+        logits = loaded.model(mx.array(tokens), cache=layers)
+        yield from zip(places, _weights(mx, logits, [given[place][1] for place in places]), strict=True)
+        mx.clear_cache()
+
+
+def _passes(given: Sequence[Given], places: list[int], rows: int, tokens: int) -> Iterator[list[int]]:
+    """Yield the places of continuations that go through the model together, the shortest first."""
+    together: list[int] = []
+    for place in sorted(places, key=lambda place: (len(given[place][1]), place)):
+        if together and (len(together) == rows or (len(together) + 1) * len(given[place][1]) > tokens):
+            yield together
+            together = []
+        together.append(place)
+    yield together
 
 
 def shared(loaded: Loaded, given: Sequence[Given]) -> tuple[int, Any] | None:
@@ -165,26 +196,22 @@ def shared(loaded: Loaded, given: Sequence[Given]) -> tuple[int, Any] | None:
 
 
 def _read(mx: Any, model: Any, prompts: list[Sequence[int]], cache: Any) -> list[Any]:  # noqa: ANN401
-    """Return the caches of prompts read together behind a cache they share, one list of layers a prompt."""
+    """Return the cache, a layer each, of prompts read together behind a cache that they share."""
     from mlx_lm.models.cache import make_prompt_cache
 
     start = cache or make_prompt_cache(model)
+    together = [layer.merge([layer] * len(prompts)) for layer in start]
     width = max(map(len, prompts))
     if not width:
-        return [start] * len(prompts)
-    together = _merged([start] * len(prompts))
+        return together
+    width += width % PREFILL_STEP == 1  # a cache with a window takes a lone token for one of an answer
     lengths = [len(prompt) for prompt in prompts]
     for layer in together:
         layer.prepare(lengths=lengths, right_padding=[width - length for length in lengths])
-    tokens = mx.array(_padded(prompts))
+    tokens = mx.array(_padded(prompts, width))
     for at in range(0, width, PREFILL_STEP):
         model(tokens[:, at : at + PREFILL_STEP], cache=together)
         mx.eval([layer.state for layer in together])
     for layer in together:
         layer.finalize()
-    return [[layer.extract(row) for layer in together] for row in range(len(prompts))]
-
-
-def _merged(caches: Sequence[Sequence[Any]]) -> list[Any]:
-    """Return one batch's cache of each layer from the caches of its rows, which stay as they are."""
-    return [layers[0].merge(layers) for layers in zip(*caches, strict=True)]
+    return together

@@ -273,7 +273,7 @@ RULES: tuple[Rule, ...] = (
     *ordered("repairs", BOUNDED, "low", "repaired", "high"),
     *ordered("repairs", "no end is beyond the other", "low", "high"),
     *at_least(0, "lm_eval_metrics", "stderr", "n"),
-    *at_least(0, "answer_differences", "largest"),
+    *at_least(0, "answer_differences", "largest", "unknown"),
     *ordered("answer_differences", "no more are the same than there are", "same", "answers"),
     *chain.from_iterable(differences(table) for table in DIFFERENCES),
     *refused("comparisons"),

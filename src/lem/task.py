@@ -27,12 +27,12 @@ def command(task: str) -> None:
     Example:
         lem task --task arc_like
     """
-    from lem.harness import tasks
+    from lem.harness import items, tasks
 
     engine.require("task")
     with tasks.opened(params.load().task(task)) as found:
-        rows = tasks.items(found)
-        about = tasks.described(found, rows)
+        rows = items.items(found)
+        about = items.described(found, rows)
         first = found.task.instances[0].args
     write_jsonl(layout.items(task), rows)
     write_json(layout.task(task), about)

@@ -217,9 +217,13 @@ def overview(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 
 def accuracies(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Return the study's own benchmark rates in percent, one row a benchmark and model."""
+    """Return the study's own benchmark rates in percent, one row a benchmark, metric and model.
+
+    exact_match goes by its benchmark's name alone, any other metric stands behind it.
+    """
     rows = con.execute(
-        "select metric, model, round(value, 1), round(low, 1), round(high, 1), n from variant_detail "
+        "select if(metric = benchmark, metric, benchmark || ' ' || metric), model, "
+        "round(value, 1), round(low, 1), round(high, 1), n from variant_detail "
         f"where source = 'own' and unit = 'percent' and filter in {metrics.PRIMARY_FILTERS} and n > 0 "
         "order by all"
     ).fetchall()

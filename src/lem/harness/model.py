@@ -19,19 +19,17 @@ from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 from lem import mlx_runtime, mlx_weighing
 from lem.asking import draw_seed
 from lem.errors import LemError
+from lem.harness.generation import sampling
 from lem.journal import Journal
 from lem.mlx_runtime import Loaded, Sampling
 from lem.mlx_weighing import Given
 from lem.record_files import settings_sha, sha256
 from lem.run_log import progress
 
-MAX_TOKENS = 256
-"""Tokens an answer may have where a task does not say: lm-eval's own number."""
+AHEAD = 4
+"""So many batches are read ahead, so that continuations of one length can be weighed together."""
 LONGEST = 8192
 """Tokens that a model which does not say can read."""
-GREEDY_KEYS = ("until", "do_sample", "temperature", "top_p", "max_gen_toks")
-"""What of a task's generation_kwargs is understood; anything else would be asked for in vain."""
-
 Instances = Sequence[Any]
 
 
@@ -117,11 +115,18 @@ class Model(LM):  # type: ignore[misc]  # lm-eval has no types
         """Return the tokens of a request, what is too long less its beginning."""
         stripped = context.rstrip()  # a token of blanks belongs to what follows, as in lm-eval's backends
         context, text = (stripped, context[len(stripped) :] + text) if stripped else (context, text)
-        prompt, rest = mlx_weighing.seam(self.encoded, context, text) if context else ([], self.encoded(text))
+        prompt, rest = mlx_weighing.seam(self.encoded, context, text) if context else ([], self._plain(text))
+        if not prompt and rest[:1] != [self.start]:
+            prompt = [self.start]
+        elif not prompt:
+            prompt, rest = rest[:1], rest[1:]
         if not rest:
             raise LemError(f"a task asks how likely no token at all is, after {context[-60:]!r}")
-        prompt = prompt or [self.start]
         return self._shortened(prompt, rest)
+
+    def _plain(self, text: str) -> list[int]:
+        """Return the token ids of a text that goes on from nothing: no token that marks a beginning."""
+        return list(self.loaded.tokenizer.encode(text, add_special_tokens=False))
 
     def _shortened(self, prompt: list[int], rest: list[int]) -> Given:
         over = len(prompt) + len(rest) - 1 - self.longest
@@ -133,32 +138,24 @@ class Model(LM):  # type: ignore[misc]  # lm-eval has no types
         return prompt[over:], rest
 
     def _weighed(self, given: Sequence[Given]) -> list[dict[str, Any]]:
-        """Return what is known or weighed of each; a batch is weighed whole, always the same batch."""
-        found: dict[int, dict[str, Any]] = {}
-        planned = mlx_weighing.batches(given, self.batch_size, mlx_weighing.most_tokens(self.loaded))
-        missing = []
-        for batch in planned:
-            keys = self._batch_keys(given, batch)
-            known = {place: self.answers.get(key) for place, key in keys.items()}
-            whole = {place: answer for place, answer in known.items() if answer is not None}
-            if len(whole) == len(keys):
-                found |= whole
-            else:
-                missing.append((batch, keys))
-        self.kept += len(found)
-        prefix = mlx_weighing.shared(self.loaded, given) if missing else None
+        """Return what is known or weighed of each; the same list always goes in the same batches."""
+        planned = mlx_weighing.batches(given, AHEAD * self.batch_size)
+        keys = {place: key for batch in planned for place, key in self._keys(given, batch).items()}
+        known = {place: answer for place, key in keys.items() if (answer := self.answers.get(key))}
+        found = dict(known)
+        prefix = mlx_weighing.shared(self.loaded, given) if len(known) < len(given) else None
         with progress(len(given), "answers weighed") as step:
-            step(len(found))
-            for batch, keys in missing:
-                weights = mlx_weighing.weigh(self.loaded, given, batch, prefix)
-                for (place, key), weight in zip(keys.items(), weights, strict=True):
+            step(len(known))
+            for batch in planned:
+                weights = mlx_weighing.weigh(self.loaded, given, batch, prefix, self.batch_size, known)
+                for place, weight in weights:
                     found[place] = {"nats": weight.nats, "greedy": weight.is_greedy}
-                    self.answers.add(key, found[place])
-                self.asked += len(keys)
-                step(len(keys))
+                    self.answers.add(keys[place], found[place])
+                    step(place not in known)
+        self.kept, self.asked = self.kept + len(known), self.asked + len(found) - len(known)
         return [found[place] for place in range(len(given))]
 
-    def _batch_keys(self, given: Sequence[Given], batch: mlx_weighing.Batch) -> dict[int, str]:
+    def _keys(self, given: Sequence[Given], batch: mlx_weighing.Batch) -> dict[int, str]:
         """Return {place: key} of a batch; what stands beside it may touch the last bit of an answer."""
         places = [place for group in batch for place in group]
         together = sha256(repr([given[place] for place in places]))
@@ -187,25 +184,25 @@ class Model(LM):  # type: ignore[misc]  # lm-eval has no types
                 found[place] = known["text"]
         self.kept += len(found)
         missing = [place for place in range(len(requests)) if place not in found]
-        most = sum(_sampling(requests[place].args[1], self.batch_size).max_tokens for place in missing)
+        most = sum(sampling(requests[place].args[1], self.batch_size).max_tokens for place in missing)
         with progress(most) as step:
-            for places, sampling in _alike(requests, missing, self.batch_size):
-                for place, text in self._generated(requests, places, sampling, step):
+            for places, drawn in _alike(requests, missing, self.batch_size):
+                for place, text in self._generated(requests, places, drawn, step):
                     found[place] = text
                     self.answers.add(keys[place], {"text": text})
                     self.asked += 1
         return [found[place] for place in range(len(requests))]
 
     def _generated(
-        self, requests: Instances, places: list[int], sampling: Sampling, step: Callable[[int], object]
+        self, requests: Instances, places: list[int], drawn: Sampling, step: Callable[[int], object]
     ) -> Iterator[tuple[int, str]]:
         contexts = [requests[place].args[0] for place in places]
-        prompts = [self._read(context, sampling.max_tokens) for context in contexts]
+        prompts = [self._read(context, drawn.max_tokens) for context in contexts]
         seeds = [
             draw_seed(self.seed, sha256(context), place)
             for context, place in zip(contexts, places, strict=True)
         ]
-        for done in mlx_runtime.generate(self.loaded, prompts, sampling, seeds, step):
+        for done in mlx_runtime.generate(self.loaded, prompts, drawn, seeds, step):
             text = done.text
             if self.loaded.tokenizer.has_thinking:
                 text = text.rpartition(self.loaded.tokenizer.think_end)[2]
@@ -219,29 +216,12 @@ class Model(LM):  # type: ignore[misc]  # lm-eval has no types
         return tokens[-room:]
 
 
-def _sampling(settings: dict[str, Any], batch_size: int) -> Sampling:
-    """Return a task's generation_kwargs as the runtime's; raises LemError for one it does not know."""
-    for key in settings:
-        if key not in GREEDY_KEYS:
-            raise LemError(f"generation_kwargs: {key}: expected one of {', '.join(GREEDY_KEYS)}")
-    until = settings.get("until") or ()
-    asked = float(settings.get("temperature") or 0.0)
-    drawn = settings.get("do_sample", asked > 0)
-    return Sampling(
-        max_tokens=int(settings.get("max_gen_toks", MAX_TOKENS)),
-        temperature=(asked or 1.0) if drawn else 0.0,
-        top_p=float(settings.get("top_p", 1.0)),
-        batch_size=batch_size,
-        until=(until,) if isinstance(until, str) else tuple(text for text in until if text),
-    )
-
-
 def _alike(
     requests: Instances, places: Iterable[int], batch_size: int
 ) -> Iterator[tuple[list[int], Sampling]]:
     """Yield the places that share their settings, with them, longest contexts first."""
     groups: dict[Sampling, list[int]] = {}
     for place in places:
-        groups.setdefault(_sampling(requests[place].args[1], batch_size), []).append(place)
-    for sampling, alike in groups.items():
-        yield sorted(alike, key=lambda place: -len(requests[place].args[0])), sampling
+        groups.setdefault(sampling(requests[place].args[1], batch_size), []).append(place)
+    for drawn, alike in groups.items():
+        yield sorted(alike, key=lambda place: -len(requests[place].args[0])), drawn

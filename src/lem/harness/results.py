@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lem.harness.model import Model
-from lem.harness.tasks import Opened, told
+from lem.harness.tasks import Opened, configured, told
 
 OF_THE_HOUR = (
     *("date", "start_time", "end_time", "total_evaluation_time_seconds", "git_hash"),
@@ -44,6 +44,7 @@ def evaluate(
     """
     from lm_eval import simple_evaluate
     from lm_eval.loggers import EvaluationTracker
+    from lm_eval.tasks import TaskManager
 
     spec = opened.spec
     with tempfile.TemporaryDirectory() as scratch:
@@ -53,6 +54,7 @@ def evaluate(
                 model=model,
                 model_args=model_args,
                 tasks=[opened.task],
+                task_manager=TaskManager(include_defaults=False),  # an index of all of its own takes seconds
                 num_fewshot=None,  # set when the task was opened
                 batch_size=spec.batch_size,
                 limit=spec.limit,
@@ -70,15 +72,14 @@ def evaluate(
         tracker.general_config_tracker.model_name_sanitized = name
         tracker.save_results_aggregated(results=found, samples=samples)
         tracker.save_results_samples(task_name=spec.name, samples=samples[spec.name])
-        return _read(Path(scratch) / name)
+        return _read(Path(scratch) / name, opened)
 
 
-def _read(folder: Path) -> Found:
+def _read(folder: Path, opened: Opened) -> Found:
     """Return what the tracker wrote; it keeps its own errors to itself, so a missing file is one."""
     (results_file,), (samples_file,) = folder.glob("results_*.json"), folder.glob("samples_*.jsonl")
     whole = json.loads(results_file.read_text(encoding="utf-8"))
-    for config in whole["configs"].values():
-        (config.get("metadata") or {}).pop("config_source", None)  # a path of this machine
+    whole["configs"] = {opened.spec.name: configured(opened)}  # theirs names a path and addresses
     about = {key: whole.pop(key) for key in OF_THE_HOUR if key in whole}
     with samples_file.open(encoding="utf-8", newline="\n") as lines:
         samples = [json.loads(line) for line in lines]

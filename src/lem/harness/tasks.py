@@ -1,7 +1,7 @@
 """A task of lm-evaluation-harness, loaded and looked through before a model is: its items, its faults.
 
-    with opened(study.task("arc_like")) as opened:
-        described(opened)      # what an evaluation depends on: templates, version, items
+    with opened(study.task("arc_like")) as found:
+        found.task.eval_docs      # lm-eval's own task, its data read anew
 
 A task is `seeds/tasks/NAME.yaml`, whose data files lie in `seeds/`, or one that
 lm-eval comes with, whose data a hub or its cache must give.
@@ -11,23 +11,21 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import logging
 import os
 import tempfile
 import traceback
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from lem import question_files
 from lem.errors import LemError
-from lem.ingest.lines import Fault, fitting
-from lem.ingest.lm_eval.samples import Argument, item_of
-from lem.ingest.lm_eval.scores import Task as Shared
+from lem.harness import generation
 from lem.params_tasks import TaskSpec
-from lem.record_files import settings_sha
-from lem.records import OWN, Item
 
 FOLDER = Path("seeds/tasks")
 SEEDS = (FOLDER, Path("seeds/benchmarks"))
@@ -37,6 +35,8 @@ RENDERED = (
     *("fewshot_config", "custom_dataset", "description"),
 )
 """Keys of a task's YAML whose template or function runs when it is asked."""
+FRAMES = {"download": "dataset_path", "apply_filters": "filter_list", "build_filter_ensemble": "filter_list"}
+"""The key that is at fault where a function of lm-eval's own fails."""
 SPLITS = ("training_split", "validation_split", "test_split", "fewshot_split")
 MORE_KEYS = ("include", "class", "tag", "group", "task_list", "dataset_kwargs")
 
@@ -109,7 +109,10 @@ def _own(path: Path, spec: TaskSpec) -> Any:  # noqa: ANN401 (lm-eval's)
     if config.get("task") != spec.name:
         raise LemError(f"{path}: task: expected {spec.name!r}, the file's name, found {config.get('task')!r}")
     _known_keys(path, config)
-    _data_files(path, (config.get("dataset_kwargs") or {}).get("data_files"), "dataset_kwargs.data_files")
+    given = config.get("dataset_kwargs") or {}
+    if not isinstance(given, dict):
+        raise LemError(f"{path}: dataset_kwargs: expected a mapping, found {given!r}"[:200])
+    _data_files(path, given.get("data_files"), "dataset_kwargs.data_files")
     with _told(str(path), config):
         return TaskManager(include_defaults=False).load([str(path)])["tasks"][spec.name]
 
@@ -123,10 +126,10 @@ def _config(path: Path) -> dict[str, Any]:
     except FileNotFoundError as err:
         missing = err.filename if isinstance(err.filename, str) else str(err)
         raise LemError(f"{path}: include: {_shown(missing)}: no such file") from err
-    except (ImportError, AttributeError) as err:
-        raise LemError(f"{path}: !function: {_line(err)}") from err
     except (yaml.YAMLError, ValueError) as err:
         raise LemError(f"{path}: not a YAML mapping: {_line(err)}") from err
+    except Exception as err:  # a module of functions runs as it is imported
+        raise LemError(f"{path}: !function: {_line(err)}") from err
 
 
 def _known_keys(path: Path, config: dict[str, Any]) -> None:
@@ -156,13 +159,32 @@ def _data_files(path: Path, stated: object, key: str) -> None:
             raise LemError(
                 f"{path}: {key}: {stated}: expected a file below {where}, where dvc sees it change"
             )
+        _rows(Path(stated), f"{path}: {key}")
+
+
+def _rows(data: Path, where: str) -> None:
+    """Raise LemError naming the line that is no row of JSON Lines; other forms are left to their reader."""
+    if data.suffix != ".jsonl":
+        return
+    try:
+        count = sum(1 for _ in question_files.rows(data))
+    except LemError as err:
+        raise LemError(f"{where}: {err}") from err
+    if not count:
+        raise LemError(f"{where}: {data}: expected at least one row, found none")
+
+
+@functools.cache
+def _manager() -> Any:  # noqa: ANN401 (lm-eval's)
+    """Return lm-eval's index of its own tasks, some thousand files that take seconds to read."""
+    from lm_eval.tasks import TaskManager
+
+    return TaskManager()
 
 
 def _of_lm_eval(name: str) -> Any:  # noqa: ANN401
     """Return a task that lm-eval comes with; LemError where it has none or its data cannot be had."""
-    from lm_eval.tasks import TaskManager
-
-    manager = TaskManager()
+    manager = _manager()
     if name not in manager.all_subtasks:
         near = difflib.get_close_matches(name, manager.all_subtasks, 1)
         is_group = name in manager.all_tasks
@@ -187,6 +209,11 @@ def _set(found: Opened) -> None:
         asked = f"params.yaml: tasks.{spec.name}.shots: {spec.shots}"
         raise LemError(f"{asked}: {found.name} has num_fewshot fixed at 0; take one of the two away")
     task.set_fewshot_seed(seed=spec.fewshot_seed)
+    if task.OUTPUT_TYPE == "generate_until":
+        try:
+            generation.sampling(task.get_config("generation_kwargs") or {}, spec.batch_size)
+        except LemError as err:
+            raise LemError(f"{found.name}: generation_kwargs: {err}") from err
 
 
 @contextlib.contextmanager
@@ -197,6 +224,8 @@ def _told(name: str, config: dict[str, Any]) -> Iterator[None]:
     except Exception as err:  # anything may come out of somebody's template or function
         if isinstance(err, LemError):
             raise
+        if split := _split(err, config):
+            raise LemError(f"{name}: {split}: the task's data have no split {config[split]!r}") from err
         key = _key(err, config)
         raise LemError(f"{name}: {key}: {_line(err)}" if key else f"{name}: {_line(err)}") from err
 
@@ -208,68 +237,38 @@ def told(found: Opened) -> contextlib.AbstractContextManager[None]:
 
 def _key(error: Exception, config: dict[str, Any]) -> str | None:
     """Return the key of a task's YAML that an error came out of."""
-    if isinstance(error, KeyError) and error.args:
-        split = next((key for key in SPLITS if config.get(key) == error.args[0]), None)
-        if split:
-            return split
     frames = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
     ran = next((name for name in reversed(frames) if name in RENDERED), None)
-    return ran or ("dataset_path" if "download" in frames else None)
+    return ran or next((FRAMES[name] for name in frames if name in FRAMES), None)
+
+
+def _split(error: Exception, config: dict[str, Any]) -> str | None:
+    """Return the key of a split that the data do not have, where that is the error."""
+    missing = error.args[0] if isinstance(error, KeyError) and error.args else None
+    return next((key for key in SPLITS if missing and config.get(key) == missing), None)
 
 
 def _line(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     kind = "" if type(error).__name__ in ("LemError", "ValueError") else f"{type(error).__name__}: "
-    return _shown(f"{kind}{text}")[:300]
+    cause = f": {' '.join(str(error.__cause__).split())}" if error.__cause__ else ""
+    return _shown(f"{kind}{text}{cause}")[:300]
 
 
 def _shown(text: str) -> str:
     return text.replace(f"{Path.cwd()}{os.sep}", "")
 
 
-def requests(found: Opened) -> list[Any]:
-    """Return every request of a task, without a chat template; raises LemError naming the key at fault."""
-    with told(found):
-        found.task.build_all_requests(limit=None, rank=0, world_size=1)
-        return list(found.task.instances)
-
-
-def items(found: Opened) -> list[Item]:
-    """Return the item records of a task, each under lm-eval's doc_id; raises LemError."""
-    asked: dict[int, list[Argument]] = {}
-    for request in requests(found):
-        arguments = (*request.args, None)
-        asked.setdefault(request.doc_id, []).append((arguments[0], arguments[1]))
-    with told(found):
-        docs = enumerate(found.task.eval_docs)
-        return [_item(found, place, doc, asked[place]) for place, doc in docs if place in asked]
-
-
-def _item(found: Opened, place: int, doc: dict[str, Any], asked: list[Argument]) -> Item:
-    shared = Shared(OWN, "", found.spec.name, version(found.task), "")
-    target = found.task.doc_to_target(doc)
-    try:
-        item = item_of(str(place), doc, None if target is None else str(target), asked, shared)
-        cluster = doc.get("cluster")
-        return fitting(replace(item, cluster=cluster if isinstance(cluster, str) else None))
-    except Fault as fault:
-        raise LemError(f"{found.name}: item {place}: {fault}") from fault
-
-
-def version(task: Any) -> str | None:  # noqa: ANN401
-    """Return a task's version as text, 1.0 as 1."""
-    stated = task.VERSION
-    return f"{stated:g}" if isinstance(stated, int | float) else None if stated is None else str(stated)
-
-
-def described(found: Opened, rows: list[Item]) -> dict[str, Any]:
-    """Return what shapes an evaluation of a task: its configuration, and the hash of its items."""
+def configured(found: Opened) -> dict[str, Any]:
+    """Return a task's whole configuration as JSON holds it: no path of this machine, functions by name."""
     config = dict(found.task.dump_config())
     config["metadata"] = {k: v for k, v in (config.get("metadata") or {}).items() if k != "config_source"}
-    return {
-        "task": found.spec.name,
-        "version": version(found.task),
-        "items": len(rows),
-        "items_sha": settings_sha({item.item_id: item.sha for item in rows}),
-        "config": config,
-    }
+    return dict(_named(config))
+
+
+def _named(value: Any) -> Any:  # noqa: ANN401 (YAML is anything)
+    if isinstance(value, dict):
+        return {key: _named(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_named(one) for one in value]
+    return value.__name__ if callable(value) else value

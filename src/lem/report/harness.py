@@ -8,12 +8,14 @@ Rows are those of `lm_eval_metrics`, or figures that a document states.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+import shlex
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from lem.records import OWN
 from lem.report.tables import ordered, table
-from lem.report.words import Row, count, label, noted, number, span, text
+from lem.report.words import Row, label, noted, number, span, text
 
 METRICS = "### Aggregated metrics"
 STDERR = "### lm-eval stderr (reported by lm-eval)"
@@ -36,11 +38,12 @@ def stderr_table(rows: Sequence[Row], models: Sequence[str], mark: bool = True) 
 
 
 def _table(rows: Sequence[Row], models: Sequence[str], heads: Sequence[str], field: str, mark: bool) -> str:
-    cells = {(_key(row, mark), row["model"]): row for row in rows}
+    cells: dict[tuple[tuple[str, str], str], list[str]] = {}
+    for row in rows:
+        cells.setdefault((_key(row, mark), row["model"]), []).append(_value(row, field))
     lines = [["Task", "Metric", *map(text, heads)]]
     for key in dict.fromkeys(key for key, _ in cells):
-        found = [cells.get((key, model)) for model in models]
-        lines.append([*key, *(_value(row, field) for row in found)])
+        lines.append([*key, *("; ".join(cells.get((key, model), ["-"])) for model in models)])
     rule = "|---|---|" + "---:|" * len(models)
     shown = [f"| {' | '.join(line)} |" for line in lines]
     return "\n".join([shown[0], rule, *shown[1:]])
@@ -51,13 +54,13 @@ def _key(row: Row, mark: bool) -> tuple[str, str]:
     task = text(row["task"])
     if mark and row["limited"]:
         task += f" ({LIMITED}, n = {row['n']:,})" if row["n"] is not None else f" ({LIMITED})"
-    return task.replace("\\_", "_"), text(metric).replace("\\_", "_")
+    return task, text(metric)
 
 
-def _value(row: Row | None, field: str) -> str:
-    if row is None or row[field] is None:
-        return "-" if row is None or field != "value" else "not a number"
-    return f"{row[field]:.4f}"
+def _value(row: Row, field: str) -> str:
+    if row[field] is not None:
+        return f"{row[field]:.4f}"
+    return text(row["error"] or "not stated") if field == "value" else "-"
 
 
 def tables(rows: Sequence[Row], models: Sequence[str], mark: bool = True) -> str:
@@ -66,17 +69,26 @@ def tables(rows: Sequence[Row], models: Sequence[str], mark: bool = True) -> str
     return "\n\n".join(parts)
 
 
-def limits(rows: Iterable[Row]) -> str | None:
-    """Return which tasks were asked only in part; None where none was."""
-    found: dict[str, set[str]] = {}
+def limits(rows: Sequence[Row]) -> str:
+    """Return of which tasks only the first items were asked, and of which nobody states it."""
+    parts = [row for row in rows if row["limited"]]
+    asked = [f"{task} ({' and '.join(map(_items, n))} items)" for task, n in _by_task(parts, "n").items()]
+    told = [f"Limited runs, only the first items of a task: {', '.join(asked)}."] if asked else []
+    silent = _by_task((row for row in rows if row["limited"] is None), "limited")
+    told += [f"Not stated whether every item was asked: {', '.join(silent)}."] if silent else []
+    return " ".join(told) or "Every item of each task was asked."
+
+
+def _items(n: int | None) -> str:
+    return "an unknown number of" if n is None else f"{n:,}"
+
+
+def _by_task(rows: Iterable[Row], field: str) -> dict[str, list[Any]]:
+    """Return what is stated of each task, in order, null last."""
+    found: dict[str, dict[Any, None]] = {}
     for row in rows:
-        if row["limited"]:
-            of = "an unknown number" if row["n"] is None else f"{row['n']:,}"
-            found.setdefault(row["task"], set()).add(of)
-    if not found:
-        return None
-    told = ", ".join(f"{task} ({' and '.join(sorted(n))} items)" for task, n in found.items())
-    return f"Limited runs, only the first items of a task: {told}."
+        found.setdefault(text(row["task"]), {})[row[field]] = None
+    return {task: sorted(said, key=lambda value: (value is None, value)) for task, said in found.items()}
 
 
 # The parts of a report on one source
@@ -103,104 +115,120 @@ def _part(source: str, found: Mapping[str, list[Row]], order: Sequence[str]) -> 
         "setup": setup(rows, found["harness_runs"]),
         "commands": commands(rows, source == OWN),
         "tables": tables(rows, ordered((row["model"] for row in rows), order)),
-        "pairs": noted(pairs(found["harness_pairs"])),
+        "pairs": noted(pairs(found["harness_pairs"], {row["task"] for row in rows if row["limited"]})),
         "artifacts": artifacts(rows),
         "notes": notes(rows, found["harness_answers"]),
     }
 
 
-def pairs(rows: Sequence[Row]) -> str | None:
-    """Return the table of paired differences; None for no row."""
+def pairs(rows: Sequence[Row], limited: Collection[str] = ()) -> str | None:
+    """Return the table of paired differences; None for no row. limited: tasks asked only in part."""
     head = ("task", "metric", "baseline -> candidate", "difference", "gained", "lost", "verdict")
-    return table(head, [_pair(row) for row in rows]) if rows else None
+    return table(head, [_pair(row, row["prompts"] in limited) for row in rows]) if rows else None
 
 
-def _pair(row: Row) -> list[str]:
+def _pair(row: Row, limited: bool) -> list[str]:
     names = f"{text(row['baseline'])} -> {text(row['candidate'])}"
-    what = [text(row["prompts"]), label(row, mode=False).removesuffix(", lm-eval"), names]
+    what = [text(row["prompts"]), label({**row, "scorer": None}, mode=False), names]
     if row["differs"]:
         return [*what, "-", "-", "-", f"refused: they differ in {row['differs']}"]
     flips = ["-" if row[name] is None else f"{row[name]:,}" for name in ("gained", "lost")]
     interval = f" ({found})" if (found := span(row, sign=True)) else ""
     size = "-" if row["difference"] is None else number(row["difference"], row["unit"], sign=True) + interval
-    return [*what, f"{size}, n = {row['n']:,}", *flips, row["verdict"]]
+    n = f"n = {row['n']:,}" + (f" ({LIMITED})" if limited else "")
+    return [*what, f"{size}, {n}", *flips, row["verdict"]]
 
 
 def notes(rows: Sequence[Row], sides: Sequence[Row]) -> str:
     """Return what a reader of the tables has to know, as a list."""
-    said = [limits(rows) or "Every item of each task was asked."]
+    said = [limits(rows)]
     said += [
         f"{text(row['baseline'])} -> {text(row['candidate'])} on {text(row['prompts'])}: {answers(row)}."
         for row in sides
     ]
-    for task, versions in _several(rows, "task_version").items():
-        said.append(f"{text(task)} was evaluated at versions {', '.join(versions)}: those are not compared.")
+    for task, versions in _by_task(rows, "task_version").items():
+        if len(versions) > 1:
+            told = ", ".join(text(version or "not stated") for version in versions)
+            said.append(f"{task} was evaluated at versions {told}: those are not compared.")
     return "\n".join(f"- {line}" for line in said)
-
-
-def _several(rows: Iterable[Row], field: str) -> dict[str, list[str]]:
-    found: dict[str, set[str]] = {}
-    for row in rows:
-        found.setdefault(row["task"], set()).add(str(row[field]))
-    return {task: sorted(values) for task, values in found.items() if len(values) > 1}
 
 
 def setup(rows: Sequence[Row], runs: Sequence[Row]) -> str:
     """Return what all evaluations of a source share, and what differs, as a list."""
     lines = [
-        ("Evaluator", [f"`lm_eval {v}`" for v in _known(rows, "lm_eval_version")]),
-        ("Backend", [f"`{text(v)}`" for v in dict.fromkeys(map(_backend, runs))] or _ticked(rows, "backend")),
-        ("Tasks", [f"`{','.join(dict.fromkeys(row['task'] for row in rows))}`"]),
-        ("Limit", [limits(rows) or "none, every item"]),
-        ("Batch size", _ticked(rows, "batch_size")),
+        (
+            "Evaluator",
+            _coded(version and f"lm_eval {version}" for version in _of_each(rows, "lm_eval_version")),
+        ),
+        ("Backend", _coded(_of_each(rows, "backend"))),
+        ("Engine and device", _coded(map(_engine, runs))),
+        ("Tasks", [code(",".join(_of_each(rows, "task")))]),
+        ("Limit", [limits(rows)]),
+        ("Batch size", _coded(_of_each(rows, "batch_size"))),
         ("Worked examples", _shots(rows)),
-        ("Chat template", [f"`{sha[:12]}`" for sha in _known(rows, "chat_template_sha")] or ["not applied"]),
-        (f"Seeds ({SEEDS})", _ticked(rows, "seeds")),
+        (
+            "Chat template",
+            [code(sha[:12]) if sha else "not applied" for sha in _of_each(rows, "chat_template_sha")],
+        ),
+        (f"Seeds ({SEEDS})", _coded(_of_each(rows, "seeds"))),
     ]
     return "\n".join(f"- {name}: {'; '.join(said)}" for name, said in lines if said)
 
 
-def _known(rows: Iterable[Row], field: str) -> list[Any]:
-    return list(dict.fromkeys(row[field] for row in rows if row[field] is not None))
+def _of_each(rows: Iterable[Row], field: str) -> list[Any]:
+    return list(dict.fromkeys(row[field] for row in rows))
 
 
-def _ticked(rows: Iterable[Row], field: str) -> list[str]:
-    return [f"`{value}`" for value in _known(rows, field)]
+def _coded(values: Iterable[str | None]) -> list[str]:
+    return [code(value) for value in dict.fromkeys(values) if value]
+
+
+def code(value: str) -> str:
+    """Return a value as code in one line of Markdown, whatever signs it has."""
+    said = " ".join(value.split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", said)), default=0))
+    return f"{fence} {said} {fence}" if len(fence) > 1 else f"`{said}`"
 
 
 def _shots(rows: Sequence[Row]) -> list[str]:
-    by_task = {row["task"]: row["shots"] for row in rows if row["shots"] is not None}
-    return [f"{shots} for {task}" for task, shots in by_task.items()]
+    found = _by_task((row for row in rows if row["shots"] is not None), "shots")
+    return [f"{' and '.join(map(text, shots))} for {task}" for task, shots in found.items()]
 
 
-def _backend(run: Row) -> str:
+def _engine(run: Row) -> str:
     return ", ".join(str(run[name]) for name in ("engine", "device", "blas") if run[name])
 
 
 def commands(rows: Sequence[Row], is_own: bool) -> str:
     """Return the command of each evaluation: ours, or what a results file states of somebody else's."""
     if is_own:
-        calls = (f"lem lm-eval --model {row['model']} --task {row['task']}{_limit(row)}" for row in rows)
-        return "\n".join(dict.fromkeys(calls))
-    tasks: dict[tuple[Any, ...], dict[str, None]] = {}
+        calls = (f"lem lm-eval --model {row['model']} --task {row['task']} {_limit(row)}" for row in rows)
+        return "\n".join(dict.fromkeys(map(str.rstrip, calls)))
+    tasks: dict[tuple[tuple[str, str | None], ...], dict[str, None]] = {}
     for row in rows:
-        tasks.setdefault(tuple(row[name] for name in CALLED), {})[row["task"]] = None
-    return "\n".join(_call(dict(zip(CALLED, key, strict=True)), list(of)) for key, of in tasks.items())
+        key = tuple((name, row[name]) for name in CALLED)
+        tasks.setdefault((*key, ("limit", _limit(row))), {})[row["task"]] = None
+    return "\n".join(_call(dict(key), ",".join(of)) for key, of in tasks.items())
 
 
-CALLED = ("backend", "model_args", "batch_size", "limited", "n")
+CALLED = ("backend", "model_args", "batch_size", "chat_template_sha")
 
 
-def _call(stated: Row, tasks: Sequence[str]) -> str:
-    parts = ["lm_eval", f"--model {stated['backend'] or '?'}"]
-    parts += [f"--model_args {_arguments(stated['model_args'])}"] if stated["model_args"] else []
-    parts += [f"--tasks {','.join(tasks)}"]
-    parts += [f"--batch_size {stated['batch_size']}"] if stated["batch_size"] else []
-    return " ".join(" ".join(part.split()) for part in parts) + _limit(stated)
+def _call(stated: Mapping[str, str | None], tasks: str) -> str:
+    parts = ["lm_eval", *_option("model", stated["backend"])]
+    parts += _option("model_args", stated["model_args"] and _arguments(stated["model_args"]))
+    parts += [*_option("tasks", tasks), stated["limit"] or "", *_option("batch_size", stated["batch_size"])]
+    parts += ["--apply_chat_template" if stated["chat_template_sha"] else ""]
+    return " ".join(part for part in parts if part)
+
+
+def _option(name: str, value: str | None) -> list[str]:
+    """Return an option as a shell reads it, in one line; nothing where its value is not stated."""
+    return [f"--{name} {shlex.quote(' '.join(value.split()))}"] if value else []
 
 
 def _limit(stated: Row) -> str:
-    return f" --limit {stated['n']}" if stated["limited"] and stated["n"] is not None else ""
+    return f"--limit {stated['n']}" if stated["limited"] and stated["n"] is not None else ""
 
 
 def _arguments(stated: str) -> str:
@@ -214,19 +242,26 @@ def _arguments(stated: str) -> str:
 def artifacts(rows: Iterable[Row]) -> str:
     """Return the results file of each model and task, as a list."""
     files = dict.fromkeys((row["model"], row["document"]) for row in rows)
-    return "\n".join(f"- {text(model)}: `{document}`" for model, document in files)
+    return "\n".join(f"- {text(model)}: {code(document)}" for model, document in files)
 
 
 def answers(row: Row) -> str:
     """Return what the answers themselves tell of two models, whatever the metrics say."""
-    same, all_of = row["same"], row["answers"]
-    if not row["given"]:
-        if same == all_of:
-            return f"all {count(all_of, 'written answer')} are the same text"
-        return f"{same:,} of {count(all_of, 'written answer')} are the same text"
-    if same == all_of:
-        return f"all {count(all_of, 'log-probability').replace('ys', 'ies')} are equal to the last bit"
-    where = f" (item {row['item_id']}, answer {row['sample']})" if row["item_id"] is not None else ""
-    apart = "not finite" if row["largest"] is None else f"{row['largest']:.3g} nats{where}"
-    equal = f"{same:,} of {all_of:,} log-probabilities are equal to the last bit"
-    return f"{equal}, the largest difference is {apart}"
+    same, of = row["same"], f"{row['answers']:,}"
+    what, alike = (
+        ("log-probabilities", "equal to the last bit")
+        if row["given"]
+        else ("written answers", "the same text")
+    )
+    if same == row["answers"]:
+        return f"all {of} {what} are {alike}"
+    told = [f"{same:,} of {of} {what} are {alike}"]
+    if row["largest"]:
+        told.append(f"the largest difference is {row['largest']:.3g} nats ({_place(row)})")
+    if row["unknown"]:
+        told.append(f"{row['unknown']:,} have no finite number on both sides")
+    return ", ".join(told)
+
+
+def _place(row: Row) -> str:
+    return f"item {text(row['item_id'])}, answer {row['sample']}"

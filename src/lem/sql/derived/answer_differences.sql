@@ -1,5 +1,6 @@
 -- two models' answers side by side, one by one: how many are the same, and how far their log-probabilities are apart.
 -- A given answer is the same where its log-probability is, to the last bit; a written one where its text is.
+-- Unknown are given answers of which a side has no finite log-probability: they are neither.
 with wanted as (
     select source, entry as candidate, below as baseline from lineage
     union
@@ -32,6 +33,7 @@ paired as (
 final as (
     select
         source, candidate, baseline, prompts, mode, given, count(*) as answers, count(*) filter (is_same) as same,
+        count(*) filter (given and apart is null) as unknown,
         max({apart: apart, item_id: item_id, sample: sample}) filter (apart is not null) as furthest
     from paired
     group by all
