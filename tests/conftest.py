@@ -6,6 +6,7 @@ from pathlib import Path
 os.environ["MLX_DISABLE_COMPILE"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["DVC_NO_ANALYTICS"] = "1"
+os.environ["TQDM_DISABLE"] = "1"  # read once, by the first import
 
 import pytest
 from click.testing import CliRunner, Result

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import micro
 from fake_judge import FakeJudge
 
 TUNED = ("micro-lek", "micro-lek-composure")
@@ -307,6 +308,20 @@ def test_a_third_fine_tune_is_three_lines_and_runs_only_its_cells(clone):
     assert set(stages) == {"train@micro-third", *cells("micro-third", 0), *AFTER}
     tuned = "select count(*) from scale_delta where fine_tuned = 'micro-third'"
     assert int(run("lem", "sql", tuned, cwd=clone).stdout.split()[1]) > 0
+
+
+def test_a_task_of_lm_eval_is_one_entry_and_runs_only_its_cells(clone):
+    micro.tasks(clone)
+    replace(clone / "params.yaml", "  tell: {chat_template: false, batch_size: 8}\n", "")
+    tuned = {f"lm-eval-tuned@{entry}-0-pick" for entry in TUNED}
+    assert set(ran(run("dvc", "repro", cwd=clone))) == {"task@pick", "lm-eval@micro-pick", *tuned, *AFTER}
+    shown = run("lem", "compare", "micro-lek", "micro", "--on", "pick", cwd=clone).stdout
+    assert "| Task | Metric | micro | micro-lek.s0 |" in shown
+    assert "of 36 log-probabilities are equal to the last bit" in shown
+    assert "### Aggregated metrics" in (clone / "reports/report.md").read_text()
+    seeds = clone / "seeds/tasks/pick.yaml"
+    replace(seeds, "metadata:", "# only said otherwise\nmetadata:")
+    assert ran(run("dvc", "repro", cwd=clone)) == ["task@pick"], "what a task says is the same"
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """`lem task`: items, and what an evaluation depends on; a fault of a YAML or its data is one clear line."""
 
-import functools
 import json
 import os
 import shutil
@@ -8,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from tqdm.std import tqdm
 
 import micro
 from lem import layout
@@ -33,8 +31,6 @@ def home(tmp_path_factory):
 def whole(home, monkeypatch):
     """Work in the study, and leave its inputs as they were and no output behind."""
     monkeypatch.chdir(home)
-    # the command sets TQDM_DISABLE, which tqdm reads once; another test may have imported it before
-    monkeypatch.setattr(tqdm, "__init__", functools.partialmethod(tqdm.__init__, disable=True))
     kept = {path: path.read_bytes() for path in (PICK, TELL, DATA, Path("params.yaml"))}
     yield
     for path, content in kept.items():
