@@ -99,7 +99,7 @@ ORDER = (*(contest.name for contest in CONTESTS), weigh.NAME, ingest.NAME)
 def _kept(now: set[str]) -> list[dict[str, Any]]:
     """Return the rows of the last runs of what was not run now."""
     last: list[dict[str, Any]] = json.loads(FILE.read_text()) if FILE.is_file() else []
-    return [row for row in last if row["name"] not in now]
+    return [row for row in last if row["name"] in ORDER and row["name"] not in now]
 
 
 def _is_wanted(name: str) -> bool:

@@ -180,25 +180,17 @@ def compared(
     con.execute("create or replace view stg_responses as from responses")
     side = files("lem").joinpath("sql", "derived", "answer_differences.sql").read_text()
     con.execute(f"create or replace table answer_differences as {side}")
-    return derive.read(con, BESIDE, [source, candidate, baseline])
+    return derive.read(con, BESIDE)
 
 
 BESIDE = """
-with tasks as (
-    select metrics.source, task, bool_or(limited) as limited
-    from lm_eval_metrics as metrics
-    join models on (models.source, models.name) = (metrics.source, metrics.model)
-    where metrics.source = ? and models.entry in (?, ?)
-    group by all
-),
 -- where some answers were given and others written, those given: a log-probability tells more than a text
-answers as (
+with answers as (
     select distinct on (prompts, mode) prompts, mode, answers, same, unknown, largest, given, item_id, sample
     from answer_differences order by prompts, mode, given desc
 )
-select differences.*, tasks.* exclude (source, task), answers.* exclude (prompts, mode)
+select differences.*, answers.* exclude (prompts, mode)
 from differences
-left join tasks on (tasks.source, tasks.task) = (differences.source, differences.prompts)
 left join answers on (answers.prompts, answers.mode) = (differences.prompts, differences.mode)
 """
 """The rows of `differences`, with what is known of the answers that they are of."""

@@ -23,7 +23,7 @@ Row = dict[str, Any]
 MEASURES = ("source", "model", "prompts", "benchmark", "mode", "metric", "regime", "filter", "scorer")
 PAIRS = (
     *("kind", "declared", "source", "candidate", "baseline", "prompts", "benchmark"),
-    *("mode", "other_mode", "metric", "regime", "filter", "scorer", "differs"),
+    *("mode", "other_mode", "metric", "regime", "filter", "scorer", "differs", "limited"),
 )
 SIDES = ("margin", "candidate_values", "baseline_values", "clusters")
 SHAPES: dict[str, tuple[str, ...]] = {
@@ -44,7 +44,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
 TYPES = {
     **dict.fromkeys((*MEASURES, *PAIRS, "unit", "method", "test", "verdict", "holds"), "varchar"),
     **dict.fromkeys(("n", "unscored", "clusters", "seeds", "gained", "lost", "repeats", "items"), "bigint"),
-    **dict.fromkeys(("higher_is_better", "is_primary"), "boolean"),
+    **dict.fromkeys(("higher_is_better", "is_primary", "limited"), "boolean"),
 }
 """Types of the columns; any other is a double."""
 
@@ -177,18 +177,29 @@ def _bounds(row: Row, metric: metrics.Metric, factor: int) -> tuple[float | None
 
 def judged(rows: Sequence[Row]) -> list[Row]:
     """Return rows with their verdicts; the primary ones of all that was declared are one family (Holm)."""
-    ours = {_reading(row) for row in rows if row["filter"] == "flexible"}
-    rows = [
-        {**row, "is_primary": row["is_primary"] and not (row["filter"] == "stored" and _reading(row) in ours)}
-        for row in rows
-    ]
+    filters: dict[tuple[Any, ...], list[str]] = {}
+    for row in rows:
+        filters.setdefault(_reading(row), []).append(row["filter"])
+    rows = [{**row, "is_primary": _is_primary(row, filters[_reading(row)])} for row in rows]
     family = [row for row in rows if row["kind"] == "declared" and row["is_primary"]]
     adjusted = dict(zip(map(id, family), stats.holm([row["p"] for row in family]), strict=True))
     return [{**row, **_said(row, adjusted.get(id(row)))} for row in rows]
 
 
+def _is_primary(row: Row, filters: Sequence[str]) -> bool:
+    """Return whether a verdict is about a row, among the readings there are of the same answers.
+
+    A stored reading is not where ours is there; where none of the known ones is, the first by name is.
+    """
+    if row["filter"] == "stored" and "flexible" in filters:
+        return False
+    if not set(filters) & set(metrics.PRIMARY_FILTERS):
+        return row["higher_is_better"] is not None and row["filter"] == min(filters)
+    return bool(row["is_primary"])
+
+
 def _reading(row: Row) -> tuple[Any, ...]:
-    """Return what a row is of, whoever read it: a stored reading is primary where ours is not there."""
+    """Return what a row is of, whoever read it and however."""
     names = ("kind", "declared", "source", "candidate", "baseline", "prompts", "mode", "metric")
     return tuple(row[name] for name in names)
 

@@ -158,9 +158,11 @@ class Evaluating:
 
         loaded = mlx_runtime.load(self.folder, self.adapter, self.study.memory)
         log.line(f"Model loaded on {loaded.device} (BLAS: {loaded.blas}). Running {self.spec.name}...")
-        lm = Model(loaded, Answers(journal, self.settings_sha), self.spec.batch_size, self.spec.seed)
+        known = Answers(journal, self.settings_sha)
+        lm = Model(loaded, known, self.spec.batch_size, self.spec.seed, self.model.name)
         weights = {"pretrained": str(self.folder)} | ({"peft": str(self.adapter)} if self.adapter else {})
         found = evaluate(lm, self.opened, self.model.name, weights, self._facts())
+        found.results["config"]["truncated_contexts"] = len(lm.cut)
         if lm.kept:
             log.line(f"Kept {lm.kept} answers, asked {lm.asked}")
         if lm.cut:

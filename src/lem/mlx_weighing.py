@@ -28,7 +28,7 @@ Batch = list[list[int]]
 
 @dataclass(frozen=True)
 class Weight:
-    """What a model says of a continuation: nats, None where they are not finite."""
+    """What a model says of a continuation: nats, None where they are no number; -inf is what cannot be."""
 
     nats: float | None
     is_greedy: bool  # whether the model would have gone on so itself, the likeliest token each time
@@ -64,7 +64,7 @@ def loglikelihoods(loaded: Loaded, given: Sequence[Given]) -> list[float | None]
     for row, (prompt, text) in enumerate(given):
         steps = logits[row : row + 1, len(prompt) - 1 : len(prompt) + len(text) - 1]
         nats = _weights(mx, steps, [text])[0].nats
-        found.append(None if nats is None else round(nats, 4))
+        found.append(round(nats, 4) if nats is not None and math.isfinite(nats) else None)
     mx.clear_cache()
     return found
 
@@ -90,7 +90,7 @@ def _weights(mx: Any, logits: Any, texts: Sequence[Sequence[int]]) -> list[Weigh
     mx.eval(nats, greedy)
     found = [float(one) for one in nats]
     return [
-        Weight(one if math.isfinite(one) else None, bool(is_greedy))
+        Weight(None if math.isnan(one) or one == math.inf else one, bool(is_greedy))
         for one, is_greedy in zip(found, greedy, strict=True)
     ]
 
@@ -190,9 +190,13 @@ def _passes(given: Sequence[Given], places: list[int], rows: int, tokens: int) -
 
 def shared(loaded: Loaded, given: Sequence[Given]) -> tuple[int, Any] | None:
     """Return (tokens, cache) of what all prompts begin with, read once; None where it is too short to pay."""
-    prompts = [list(prompt[:-1]) for prompt, _ in given]
-    length = shared_prefix(prompts)
-    return (length, prefilled(loaded.model, prompts[0][:length])) if length else None
+    length = shared_length(given)
+    return (length, prefilled(loaded.model, list(given[0][0][:length]))) if length else None
+
+
+def shared_length(given: Sequence[Given]) -> int:
+    """Return how many leading tokens all prompts share, less its last; 0 where that is too short."""
+    return shared_prefix([list(prompt[:-1]) for prompt, _ in given])
 
 
 def _read(mx: Any, model: Any, prompts: list[Sequence[int]], cache: Any) -> list[Any]:  # noqa: ANN401

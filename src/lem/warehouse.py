@@ -56,6 +56,9 @@ LAST_LOSSES = """
 select model, round(arg_max(loss, iteration), 4) from losses
 where source = 'own' and split = 'valid' and data is null group by all order by all
 """
+LIMITED = """
+select prompts, model, max(n) from summary where source = 'own' and limited group by all order by all
+"""
 LARGEST_RECORD = 2**28  # bytes of one record as JSON
 SPILL = Path(".lem/spill")
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -206,6 +209,8 @@ def overview(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     result: dict[str, dict[str, float]] = {}
     for row in accuracies(con):
         result.setdefault(row["benchmark"], {})[row["model"]] = row["percent"]
+    if limited := con.execute(LIMITED).fetchall():
+        result["limited"] = {f"{prompts} {model}": n for prompts, model, n in limited}
     speed = con.execute(
         "select prompts, model, round(avg(gen_time), 2) from responses "
         "where source = 'own' and gen_time is not null and prompts in (select benchmark from item_values) "
@@ -224,7 +229,10 @@ def accuracies(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     rows = con.execute(
         "select if(metric = benchmark, metric, benchmark || ' ' || metric), model, "
         "round(value, 1), round(low, 1), round(high, 1), n from variant_detail "
-        f"where source = 'own' and unit = 'percent' and filter in {metrics.PRIMARY_FILTERS} and n > 0 "
+        "where source = 'own' and unit = 'percent' and n > 0 "
+        "window readings as (partition by model, benchmark, metric) "
+        f"qualify filter in {metrics.PRIMARY_FILTERS} or (filter = min(filter) over readings "
+        f"and not bool_or(filter in {metrics.PRIMARY_FILTERS}) over readings) "
         "order by all"
     ).fetchall()
     return [

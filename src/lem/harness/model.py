@@ -3,8 +3,10 @@
 lm = Model(loaded, Answers(journal, shaped_by), batch_size=32)
 lm_eval.simple_evaluate(model=lm, tasks=["arc_like"])
 
-Log-probabilities are over the tokens that a text adds to its context, as lm-eval's
-own backends count them; mlx-lm's evaluator weighs one context after another.
+Log-probabilities are over the tokens that a text adds to its context. Where a token
+reaches across the seam of the two it is the text's; lm-eval's own backends leave it to
+the context. Given answers of a resumed run are those of an unbroken one to the last
+bit; written ones go in other batches then, which can turn a near tie.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ AHEAD = 4
 """So many batches are read ahead, so that continuations of one length can be weighed together."""
 LONGEST = 8192
 """Tokens that a model which does not say can read."""
+NO_NUMBER = "its log-probabilities are no numbers (NaN), nothing can be scored; are its weights damaged?"
 Instances = Sequence[Any]
 
 
@@ -51,14 +54,16 @@ class Answers:
     def add(self, key: str, answer: dict[str, Any]) -> None:
         """Keep an answer, on disk before it counts."""
         self.journal.add(key, answer)
-        self.journal.done[key] = answer
 
 
 class Model(LM):  # type: ignore[misc]  # lm-eval has no types
     """A loaded model, base or base with adapter, as an LM of lm-eval."""
 
-    def __init__(self, loaded: Loaded, answers: Answers, batch_size: int, seed: int = 0) -> None:
+    def __init__(
+        self, loaded: Loaded, answers: Answers, batch_size: int, seed: int = 0, name: str = "the model"
+    ) -> None:
         super().__init__()
+        self.name = name
         self.loaded, self.answers, self.batch_size, self.seed = loaded, answers, batch_size, seed
         self.templated = False
         self.asked = self.kept = 0
@@ -104,12 +109,9 @@ class Model(LM):  # type: ignore[misc]  # lm-eval has no types
         return int(stated or LONGEST)
 
     def loglikelihood(self, requests: Instances) -> list[tuple[float, bool]]:
-        """Return (nats, is_greedy) of each continuation; -inf where it is no finite number."""
+        """Return (nats, is_greedy) of each continuation; LemError where a model gives no numbers."""
         given = [self._given(*request.args) for request in requests]
-        return [
-            (float("-inf") if found["nats"] is None else found["nats"], found["greedy"])
-            for found in self._weighed(given)
-        ]
+        return [(found["nats"], found["greedy"]) for found in self._weighed(given)]
 
     def _given(self, context: str, text: str) -> Given:
         """Return the tokens of a request, what is too long less its beginning."""
@@ -140,33 +142,35 @@ class Model(LM):  # type: ignore[misc]  # lm-eval has no types
     def _weighed(self, given: Sequence[Given]) -> list[dict[str, Any]]:
         """Return what is known or weighed of each; the same list always goes in the same batches."""
         planned = mlx_weighing.batches(given, AHEAD * self.batch_size)
-        keys = {place: key for batch in planned for place, key in self._keys(given, batch).items()}
+        length = mlx_weighing.shared_length(given)
+        keys = {place: key for batch in planned for place, key in self._keys(given, batch, length).items()}
         known = {place: answer for place, key in keys.items() if (answer := self.answers.get(key))}
         found = dict(known)
-        prefix = mlx_weighing.shared(self.loaded, given) if len(known) < len(given) else None
+        prefix = mlx_weighing.shared(self.loaded, given) if length and len(known) < len(given) else None
         with progress(len(given), "answers weighed") as step:
             step(len(known))
             for batch in planned:
                 weights = mlx_weighing.weigh(self.loaded, given, batch, prefix, self.batch_size, known)
                 for place, weight in weights:
+                    if weight.nats is None:
+                        raise LemError(f"{self.name}: {NO_NUMBER}")
                     found[place] = {"nats": weight.nats, "greedy": weight.is_greedy}
                     self.answers.add(keys[place], found[place])
                     step(place not in known)
         self.kept, self.asked = self.kept + len(known), self.asked + len(found) - len(known)
         return [found[place] for place in range(len(given))]
 
-    def _keys(self, given: Sequence[Given], batch: mlx_weighing.Batch) -> dict[int, str]:
-        """Return {place: key} of a batch; what stands beside it may touch the last bit of an answer."""
+    def _keys(self, given: Sequence[Given], batch: mlx_weighing.Batch, prefix: int) -> dict[int, str]:
+        """Return {place: key} of a batch; what is read with it may touch the last bit of an answer."""
         places = [place for group in batch for place in group]
-        together = sha256(repr([given[place] for place in places]))
+        together = sha256(repr([prefix, [given[place] for place in places]]))
         return {place: self.answers.key(together, row) for row, place in enumerate(places)}
 
     def loglikelihood_rolling(self, requests: Instances) -> list[float]:
         """Return the nats of each whole text; what is longer than the model reads goes window by window."""
         windows = [list(self._windows(request.args[0])) for request in requests]
         found = iter(self._weighed([window for of_text in windows for window in of_text]))
-        parts = [[next(found)["nats"] for _ in of_text] for of_text in windows]
-        return [float("-inf") if None in nats else sum(nats) for nats in parts]
+        return [sum(next(found)["nats"] for _ in of_text) for of_text in windows]
 
     def _windows(self, text: str) -> Iterator[Given]:
         """Yield (context, tokens to weigh): disjoint windows, each behind one token of the last."""
@@ -184,6 +188,11 @@ class Model(LM):  # type: ignore[misc]  # lm-eval has no types
                 found[place] = known["text"]
         self.kept += len(found)
         missing = [place for place in range(len(requests)) if place not in found]
+        self.cut += [
+            len(tokens)
+            for request in requests
+            if len(tokens := self.encoded(request.args[0])) > self._room(request.args[1])
+        ]
         most = sum(sampling(requests[place].args[1], self.batch_size).max_tokens for place in missing)
         with progress(most) as step:
             for places, drawn in _alike(requests, missing, self.batch_size):
@@ -197,7 +206,11 @@ class Model(LM):  # type: ignore[misc]  # lm-eval has no types
         self, requests: Instances, places: list[int], drawn: Sampling, step: Callable[[int], object]
     ) -> Iterator[tuple[int, str]]:
         contexts = [requests[place].args[0] for place in places]
-        prompts = [self._read(context, drawn.max_tokens) for context in contexts]
+        rooms = [self._room(requests[place].args[1]) for place in places]
+        prompts = [
+            (self.encoded(context) or [self.start])[-room:]
+            for context, room in zip(contexts, rooms, strict=True)
+        ]
         seeds = [
             draw_seed(self.seed, sha256(context), place)
             for context, place in zip(contexts, places, strict=True)
@@ -208,12 +221,9 @@ class Model(LM):  # type: ignore[misc]  # lm-eval has no types
                 text = text.rpartition(self.loaded.tokenizer.think_end)[2]
             yield places[done.index], text
 
-    def _read(self, context: str, most: int) -> list[int]:
-        tokens = self.encoded(context) or [self.start]
-        room = max(1, self.longest - most)
-        if len(tokens) > room:
-            self.cut.append(len(tokens))
-        return tokens[-room:]
+    def _room(self, settings: dict[str, Any]) -> int:
+        """Return how many tokens of a context the model can read in front of an answer of full length."""
+        return max(1, self.longest - sampling(settings, self.batch_size).max_tokens)
 
 
 def _alike(

@@ -49,7 +49,7 @@ def evaluate(
     spec = opened.spec
     with tempfile.TemporaryDirectory() as scratch:
         tracker = EvaluationTracker(output_path=scratch)
-        with told(opened):
+        with told(opened, keys_only=True):
             found = simple_evaluate(
                 model=model,
                 model_args=model_args,

@@ -217,8 +217,11 @@ def _set(found: Opened) -> None:
 
 
 @contextlib.contextmanager
-def _told(name: str, config: dict[str, Any]) -> Iterator[None]:
-    """Turn whatever a task's own templates, functions and data raise into one line with its key."""
+def _told(name: str, config: dict[str, Any], keys_only: bool = False) -> Iterator[None]:
+    """Turn whatever a task's own templates, functions and data raise into one line with its key.
+
+    keys_only: leave alone what came out of no key of the YAML, as a full disk.
+    """
     try:
         yield
     except Exception as err:  # anything may come out of somebody's template or function
@@ -227,12 +230,14 @@ def _told(name: str, config: dict[str, Any]) -> Iterator[None]:
         if split := _split(err, config):
             raise LemError(f"{name}: {split}: the task's data have no split {config[split]!r}") from err
         key = _key(err, config)
+        if keys_only and key is None:
+            raise
         raise LemError(f"{name}: {key}: {_line(err)}" if key else f"{name}: {_line(err)}") from err
 
 
-def told(found: Opened) -> contextlib.AbstractContextManager[None]:
+def told(found: Opened, keys_only: bool = False) -> contextlib.AbstractContextManager[None]:
     """Turn what a task's templates, functions and data raise into one line with the YAML's path and key."""
-    return _told(found.name, dict(found.task.dump_config()))
+    return _told(found.name, dict(found.task.dump_config()), keys_only)
 
 
 def _key(error: Exception, config: dict[str, Any]) -> str | None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from lem import layout
 from lem.records import OWN
 from lem.report.tables import ordered, table
 from lem.report.words import Row, label, noted, number, span, text
@@ -33,7 +34,7 @@ def metrics_table(rows: Sequence[Row], models: Sequence[str], mark: bool = True)
 
 def stderr_table(rows: Sequence[Row], models: Sequence[str], mark: bool = True) -> str:
     """Return the same table of the standard errors that lm-eval reports."""
-    heads = [f"{model.removesuffix(' model')} stderr" for model in models]
+    heads = [f"{model if mark else model.removesuffix(' model')} stderr" for model in models]
     return _table(rows, models, heads, "stderr", mark)
 
 
@@ -115,19 +116,19 @@ def _part(source: str, found: Mapping[str, list[Row]], order: Sequence[str]) -> 
         "setup": setup(rows, found["harness_runs"]),
         "commands": commands(rows, source == OWN),
         "tables": tables(rows, ordered((row["model"] for row in rows), order)),
-        "pairs": noted(pairs(found["harness_pairs"], {row["task"] for row in rows if row["limited"]})),
+        "pairs": noted(pairs(found["harness_pairs"])),
         "artifacts": artifacts(rows),
         "notes": notes(rows, found["harness_answers"]),
     }
 
 
-def pairs(rows: Sequence[Row], limited: Collection[str] = ()) -> str | None:
-    """Return the table of paired differences; None for no row. limited: tasks asked only in part."""
+def pairs(rows: Sequence[Row]) -> str | None:
+    """Return the table of paired differences; None for no row."""
     head = ("task", "metric", "baseline -> candidate", "difference", "gained", "lost", "verdict")
-    return table(head, [_pair(row, row["prompts"] in limited) for row in rows]) if rows else None
+    return table(head, [_pair(row) for row in rows]) if rows else None
 
 
-def _pair(row: Row, limited: bool) -> list[str]:
+def _pair(row: Row) -> list[str]:
     names = f"{text(row['baseline'])} -> {text(row['candidate'])}"
     what = [text(row["prompts"]), label({**row, "scorer": None}, mode=False), names]
     if row["differs"]:
@@ -135,7 +136,7 @@ def _pair(row: Row, limited: bool) -> list[str]:
     flips = ["-" if row[name] is None else f"{row[name]:,}" for name in ("gained", "lost")]
     interval = f" ({found})" if (found := span(row, sign=True)) else ""
     size = "-" if row["difference"] is None else number(row["difference"], row["unit"], sign=True) + interval
-    n = f"n = {row['n']:,}" + (f" ({LIMITED})" if limited else "")
+    n = f"n = {row['n']:,}" + (f" ({LIMITED})" if row["limited"] else "")
     return [*what, f"{size}, {n}", *flips, row["verdict"]]
 
 
@@ -202,13 +203,19 @@ def _engine(run: Row) -> str:
 def commands(rows: Sequence[Row], is_own: bool) -> str:
     """Return the command of each evaluation: ours, or what a results file states of somebody else's."""
     if is_own:
-        calls = (f"lem lm-eval --model {row['model']} --task {row['task']} {_limit(row)}" for row in rows)
-        return "\n".join(dict.fromkeys(map(str.rstrip, calls)))
+        return "\n".join(dict.fromkeys(map(_own_call, rows)))
     tasks: dict[tuple[tuple[str, str | None], ...], dict[str, None]] = {}
     for row in rows:
         key = tuple((name, row[name]) for name in CALLED)
         tasks.setdefault((*key, ("limit", _limit(row))), {})[row["task"]] = None
     return "\n".join(_call(dict(key), ",".join(of)) for key, of in tasks.items())
+
+
+def _own_call(row: Row) -> str:
+    parts = [f"lem lm-eval --model {row['model']} --task {row['task']}"]
+    parts += [_limit(row), *_option("shots", row["shots"]), *_option("batch-size", row["batch_size"])]
+    parts += ["--chat-template" if row["chat_template_sha"] else "--no-chat-template"]
+    return " ".join(part for part in parts if part)
 
 
 CALLED = ("backend", "model_args", "batch_size", "chat_template_sha")
@@ -241,8 +248,13 @@ def _arguments(stated: str) -> str:
 
 def artifacts(rows: Iterable[Row]) -> str:
     """Return the results file of each model and task, as a list."""
-    files = dict.fromkeys((row["model"], row["document"]) for row in rows)
+    files = dict.fromkeys((row["model"], f"{_folder(row['source'])}/{row['document']}") for row in rows)
     return "\n".join(f"- {text(model)}: {code(document)}" for model, document in files)
+
+
+def _folder(source: str) -> str:
+    """Return the folder that a document's name is relative to."""
+    return str(layout.DATA if source == OWN else layout.imported(source) / "raw")
 
 
 def answers(row: Row) -> str:
@@ -259,7 +271,7 @@ def answers(row: Row) -> str:
     if row["largest"]:
         told.append(f"the largest difference is {row['largest']:.3g} nats ({_place(row)})")
     if row["unknown"]:
-        told.append(f"{row['unknown']:,} have no finite number on both sides")
+        told.append(f"{row['unknown']:,} have no finite number on at least one side")
     return ", ".join(told)
 
 

@@ -23,7 +23,7 @@ def difference(row: Row, is_tuned: bool = False) -> str:
 def evidence(row: Row, is_tuned: bool = False) -> list[str]:
     """Return what a difference rests on: interval, n, what was unscored, seeds, flips, p values."""
     told = [] if row["difference"] is None else [_interval(row)]
-    told += [f"n = {row['n']:,}"]
+    told += [f"n = {row['n']:,}{' (limited)' if row.get('limited') else ''}"]
     told += [f"{row['clusters']:,} clusters"] if _clustered(row) else []
     told += [_unscored(row)] if row["unscored"] else []
     told += [count(row["seeds"], "training seed")] if is_tuned or row["seeds"] > 1 else []

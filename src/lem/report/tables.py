@@ -130,6 +130,7 @@ def estimate(row: Row, bold: bool = False, n: bool = False) -> str:
     shown = f"**{shown}**" if bold else shown
     shown += f" ({interval})" if (interval := span(row)) else ""
     shown += f", n = {row['n']:,}" if n else ""
+    shown += ", limited" if row.get("limited") else ""
     if not row["unscored"]:
         return shown
     return f"{shown}, unscored {row['unscored']:,} of {row['n'] + row['unscored']:,}{_within(row)}"

@@ -5,7 +5,7 @@ final as (
         declared, holds, verdict, candidate, baseline, prompts, benchmark, mode, metric, filter, is_primary, seeds, n,
         unscored, clusters, candidate_value, baseline_value, difference, low, high, margin, unit, gained, lost, p,
         p_holm, p_equivalence, test, detectable, worst, best, seed_sd, item_variance, seed_variance, method, scorer,
-        regime, source, differs
+        regime, source, differs, limited
     from differences
 )
 select * from final

@@ -5,7 +5,7 @@ final as (
     select
         source, family, scale, variant, candidate as fine_tuned, baseline, prompts, benchmark, mode, metric, filter,
         seeds, n, unscored, clusters, candidate_value, baseline_value, difference, low, high, gained, lost, p,
-        detectable, worst, best, seed_sd, item_variance, seed_variance, unit, verdict, method, scorer, regime, differs
+        detectable, worst, best, seed_sd, item_variance, seed_variance, unit, verdict, method, scorer, regime, differs, limited
     from differences left join models using (source, entry)
 )
 select * from final

@@ -7,6 +7,8 @@ with measurements as (
     from measurements
     where benchmark is not null
 ),
+models as (select source, name as model, coalesce(entry, name) as entry from models),
+asked as (select source, entry, prompts as benchmark, mode, limited from basis),
 final as (
     select
         source, model, published_metric as metric, benchmark, mode, filter, scorer, n,
@@ -14,7 +16,8 @@ final as (
         round(low * factor, 10) as low,
         round(high * factor, 10) as high,
         unscored, round(worst * factor, 10) as worst, round(best * factor, 10) as best,
-        if(unit = 'rate', 'percent', unit) as unit
-    from measurements
+        if(unit = 'rate', 'percent', unit) as unit,
+        limited
+    from measurements left join models using (source, model) left join asked using (source, entry, benchmark, mode)
 )
 select * from final

@@ -62,7 +62,7 @@ by_model as (
 ),
 comparable as (
     select
-        by_model.* exclude (other_task, other_items),
+        by_model.* exclude (other_task, other_items), a.limited or b.limited as limited,
         nullif(concat_ws(
             ', ',
             -- an import may not say what it asked: then the scored items themselves must be the same
@@ -84,7 +84,7 @@ by_mode as (
     select
         'mode' as kind, null as declared, 0 as margin, source, entry as candidate, entry as baseline,
         a.mode, b.mode as other_mode, prompts, a.benchmark, metric, regime, filter, scorer,
-        item_id, a.seed_values as candidate_values, b.seed_values as baseline_values, null as differs
+        item_id, a.seed_values as candidate_values, b.seed_values as baseline_values, null as differs, null as limited
     from side as a
     join side as b using (source, entry, prompts, metric, regime, filter, scorer, item_id)
     where a.mode <> 'naked' and b.mode = 'naked'
