@@ -8,7 +8,8 @@ from scipy.stats import t, ttest_rel
 
 from lem import derive, metrics
 
-KEY = {**dict.fromkeys(derive.PAIRS, "x"), "differs": None, "filter": "flexible"}
+KEY = {**dict.fromkeys(derive.PAIRS, "x"), "differs": None, "limited": None, "filter": "flexible"}
+OPEN = ("metric", "filter", "differs", "limited")
 
 
 def difference(candidate, baseline, metric="exact_match", margin=0.0, clusters=None, **more):
@@ -153,12 +154,10 @@ def test_nothing_is_lost_and_the_other_way_round_is_the_opposite(items, metric, 
 
 def test_the_table_has_the_columns_of_its_rows():
     con = duckdb.connect()
-    names = ", ".join(
-        f"'x' as \"{name}\"" for name in derive.PAIRS if name not in ("metric", "filter", "differs")
-    )
+    names = ", ".join(f"'x' as \"{name}\"" for name in derive.PAIRS if name not in OPEN)
     con.execute(
         f"create table pairs as select {names}, metric, 'flexible' as filter, null as differs, "
-        "5::double as margin, [[1.0], [1.0], [0.0]] as candidate_values, "
+        "null as limited, 5::double as margin, [[1.0], [1.0], [0.0]] as candidate_values, "
         "[[0.0], [1.0], [0.0]] as baseline_values, [null, null, null]::varchar[] as clusters "
         "from (values ('exact_match'), ('chars')) as of_metric(metric)"
     )
@@ -301,6 +300,12 @@ def test_only_primary_declared_rows_are_of_the_family():
     says(first, p_holm=first["p"], verdict="better")
     assert {row["p_holm"] for row in rest} == {None}
     assert [row["is_primary"] for row in rest] == [True, True, False, False, True, True]
+
+
+def test_of_readings_that_nobody_knows_the_first_is_primary_and_of_the_family():
+    rows = derive.judged([declared(GAINED, filter="get-answer"), declared(HALF, filter="strict-match")])
+    assert [row["is_primary"] for row in rows] == [True, False]
+    assert [row["p_holm"] is None for row in rows] == [False, True]
 
 
 def test_equivalent_is_said_by_two_one_sided_tests():

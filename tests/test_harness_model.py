@@ -4,7 +4,9 @@ import json
 import shutil
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 import micro
 from lem import convert, mlx_runtime, mlx_weighing, sources
@@ -131,3 +133,24 @@ def test_answers_are_kept_by_the_very_request(model):
 def test_settings_that_no_one_understands_are_refused(model):
     with pytest.raises(LemError, match="top_k: expected one of until, do_sample"):
         model().generate_until([Asked("Why?", {"until": [], "top_k": 3})])
+
+
+def test_what_was_read_with_an_answer_is_part_of_its_key(model):
+    """Sixteen contexts with a common beginning, then the same and sixteen others: nothing is taken over."""
+    begun = f"{micro.SENTENCES[0]} {micro.SENTENCES[1]}"
+    long = [Asked(f"{begun} {text}", " the sum") for text in micro.QUESTIONS]
+    whole = [*long, *(Asked(text, " the sum") for text in micro.QUESTIONS)]
+    lm = model()
+    lm.loglikelihood(long)
+    assert lm.asked == len(long)
+    assert lm.loglikelihood(whole) == model().loglikelihood(whole)
+
+
+def test_a_model_without_numbers_scores_nothing(model, micro_folder, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(micro_folder, broken)
+    tensors = load_file(broken / "model.safetensors")
+    tensors["lm_head.weight"][:] = np.nan
+    save_file(tensors, broken / "model.safetensors", {"format": "mlx"})
+    with pytest.raises(LemError, match="the model: its log-probabilities are no numbers"):
+        model(broken).loglikelihood([Asked("The answer is", " the sum")])

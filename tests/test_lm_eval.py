@@ -15,6 +15,7 @@ import pytest
 
 import micro
 from lem import convert, layout, mlx_runtime, mlx_weighing
+from lem.journal import Journal
 from lem.record_files import file_sha, read_json, read_jsonl, sha256
 from lem.records import Figure, Response, Run, Score
 
@@ -377,6 +378,32 @@ def test_a_limit_is_told_in_every_file(ready, lem):
     assert {f.limited for f in read_jsonl(files()["figures"], Figure)} <= {False, None}
     lem(*run("micro", "pick", "--limit", "1"))
     assert {f.stderr for f in read_jsonl(files()["figures"], Figure)} == {None}, "of one item there is none"
+
+
+def test_a_limited_run_is_marked_wherever_its_figures_stand(ready, lem):
+    for name in ("micro", TUNED, "other"):
+        lem(*run(name, "pick", "--limit", "5"))
+    lem("check")
+    lem("warehouse")
+    for table in ("summary where benchmark is not null", "variant_detail", "basis"):
+        assert lem("sql", f"select distinct limited from {table}").stdout == "limited\ntrue\n", table
+    assert json.loads(Path("data/benchmarks/summary.json").read_text())["limited"]
+    lem("report")
+    shown = Path("reports/report.md").read_text().splitlines()
+    told = [line for line in shown if line.startswith("| pick ")]
+    assert told and all("limited" in line for line in told), told
+    assert "| micro | 40.0 (11.8-76.9), limited |" in "\n".join(shown)
+    said = lem("compare", "other", "micro").stdout
+    assert all("limited" in line for line in said.splitlines() if "n = 5" in line)
+
+
+def test_a_full_disk_is_no_fault_of_the_task(ready, lem, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Journal, "add", full)
+    with pytest.raises(OSError, match="No space left"):
+        lem(*run())
 
 
 def test_options_say_otherwise_than_params(ready, lem):

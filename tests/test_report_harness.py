@@ -212,9 +212,11 @@ def test_code_is_one_line_whatever_its_signs(value, shown):
 def test_commands_of_our_own_are_ours():
     rows = [row(), row(metric="acc_norm"), row(task="piqa", limited=False)]
     assert harness.commands(rows, is_own=True).splitlines() == [
-        "lem lm-eval --model base --task arc_easy --limit 20",
-        "lem lm-eval --model base --task piqa",
+        "lem lm-eval --model base --task arc_easy --limit 20 --shots 0 --batch-size auto --no-chat-template",
+        "lem lm-eval --model base --task piqa --shots 0 --batch-size auto --no-chat-template",
     ]
+    (templated,) = harness.commands([row(chat_template_sha="0" * 64)], is_own=True).splitlines()
+    assert templated.endswith(" --chat-template")
 
 
 def test_a_foreign_command_is_what_its_file_states():
@@ -269,11 +271,11 @@ def pair(**more):
     }
     told |= {"metric": "acc", "filter": "none", "scorer": "lm-eval", "regime": "direct", "unit": "points"}
     told |= {"difference": 5.0, "low": -1.25, "high": 11.25, "n": 1200, "gained": 80, "lost": 20}
-    return told | {"verdict": "inconclusive", "differs": None} | more
+    return told | {"verdict": "inconclusive", "differs": None, "limited": None} | more
 
 
 def test_pairs_have_interval_n_flips_and_verdict():
-    *_, first, second = harness.pairs([pair(), pair(prompts="piqa", n=20)], {"piqa"}).splitlines()
+    *_, first, second = harness.pairs([pair(), pair(prompts="piqa", n=20, limited=True)]).splitlines()
     assert first == (
         "| arc_easy | acc | base -> tuned | +5.0 (-1.2 to +11.2), n = 1,200 | 80 | 20 | inconclusive |"
     )
@@ -332,12 +334,12 @@ APART = {"same": 1199, "largest": 1e-6, "item_id": "i7", "sample": 2}
         (
             {**APART, "unknown": 3, "same": 1196},
             "1,196 of 1,200 log-probabilities are equal to the last bit, "
-            "the largest difference is 1e-06 nats (item i7, answer 2), 3 have no finite number on both sides",
+            "the largest difference is 1e-06 nats (item i7, answer 2), 3 have no finite number on at least one side",
         ),
         (
             {"unknown": 1200, "same": 0, "largest": None},
             "0 of 1,200 log-probabilities are equal to the last bit, "
-            "1,200 have no finite number on both sides",
+            "1,200 have no finite number on at least one side",
         ),
         ({"given": False}, "all 1,200 written answers are the same text"),
         ({"given": False, "same": 7, "largest": None}, "7 of 1,200 written answers are the same text"),
@@ -367,7 +369,10 @@ def test_hostile_notes_and_files_are_one_line_each():
     names = dict.fromkeys(("candidate", "baseline", "prompts", "item_id"), HOSTILE)
     found = harness.notes(rows, [side(**{**APART, **names})])
     assert len(found.splitlines()) == len(lines(found)) == 3 and found.count(SHOWN) == 7
-    assert harness.artifacts(rows) == f"- {SHOWN}: `` a`b # c ``\n- base: `out/results_1.json`"
+    assert harness.artifacts(rows) == (
+        f"- {SHOWN}: `` data/imported/theirs/raw/a`b # c ``\n"
+        "- base: `data/imported/theirs/raw/out/results_1.json`"
+    )
 
 
 # The parts of a report
@@ -378,7 +383,7 @@ def test_each_source_is_a_part_of_its_own_rows():
     found = {"harness": rows, "harness_runs": [RUN], "harness_pairs": [pair()], "harness_answers": [side()]}
     own, theirs, hostile = harness.parts(found, ["m"])
     assert own["commands"].startswith("lem lm-eval --model m") and own["pairs"] is None
-    assert theirs["commands"].startswith("lm_eval --model vllm") and "n = 1,200 (limited)" in theirs["pairs"]
+    assert theirs["commands"].startswith("lm_eval --model vllm") and "n = 1,200 |" in theirs["pairs"]
     assert "Engine and device" in theirs["setup"] and "Engine and device" not in own["setup"]
     assert [part["source"] for part in (own, theirs, hostile)] == ["own", "theirs", SHOWN]
     assert "base -> tuned" in theirs["notes"] and "base -> tuned" not in hostile["notes"]
@@ -442,7 +447,7 @@ def test_the_section_holds_what_was_imported(written):
         found,
         re.M,
     )
-    assert "- tuned: `org__tuned/results_2026-01-01T00-00-00.000000.json`\n" in found
+    assert "- tuned: `data/imported/theirs/raw/org__tuned/results_2026-01-01T00-00-00.000000.json`\n" in found
     assert (
         "- base -> tuned on near: 11 of 12 log-probabilities are equal to the last bit, "
         "the largest difference is 1e-06 nats (item 3, answer 1).\n"
