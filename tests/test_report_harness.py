@@ -334,7 +334,8 @@ APART = {"same": 1199, "largest": 1e-6, "item_id": "i7", "sample": 2}
         (
             {**APART, "unknown": 3, "same": 1196},
             "1,196 of 1,200 log-probabilities are equal to the last bit, "
-            "the largest difference is 1e-06 nats (item i7, answer 2), 3 have no finite number on at least one side",
+            "the largest difference is 1e-06 nats (item i7, answer 2), "
+            "3 have no finite number on at least one side",
         ),
         (
             {"unknown": 1200, "same": 0, "largest": None},
