@@ -167,9 +167,9 @@ def test_it_says_what_the_table_of_declared_comparisons_says(study, lem):
     names = [column[0] for column in found.description]
     (row,) = (dict(zip(names, values, strict=True)) for values in found.fetchall())
     mine = one(lem, "--margin", "5")
-    beside = ("limited", "answers", "same", "unknown", "largest")  # of what was answered, not of this metric
+    beside = ("answers", "same", "unknown", "largest")  # of what was answered, not of this metric
     assert {name: row.get(name) for name in compare.COLUMNS} == mine
-    assert [mine[name] for name in beside] == [None] * 5 and not set(beside) & set(row)
+    assert [mine[name] for name in beside] == [None] * 4 and not set(beside) & set(row)
 
 
 def test_the_other_way_round_is_the_other_sign(study, lem):

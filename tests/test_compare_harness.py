@@ -331,7 +331,7 @@ def test_a_published_document_is_given_back_byte_for_byte(tmp_path, monkeypatch)
     found = run("compare", "--published", "lm-eval-results")
     assert found.stdout.count("\n| arc_easy | acc") == 4 and found.stdout.count("\n| piqa | acc") == 4
     assert found.stderr == (
-        "Limited runs, only the first items of a task: arc_easy (20 items), piqa (20 items). "
+        "\nLimited runs, only the first items of a task: arc_easy (20 items), piqa (20 items). "
         "A document has no samples: equal figures do not show that two models are the same.\n"
     )
     assert run("compare", "--published", "lm-eval-results.md").stdout == found.stdout
@@ -363,7 +363,7 @@ def test_rows_stand_as_in_the_document_the_second_before_the_tenth(documents, mo
     found = run("compare", "--published", "a")
     lines = [line.split("|")[1].strip() for line in found.stdout.splitlines() if line[:3] == "| t"]
     assert lines == ["t11", "t2", "t9", "t10"] * 2
-    assert found.stderr.startswith("Not stated whether every item was asked: t9. A document")
+    assert found.stderr.startswith("\nNot stated whether every item was asked: t9. A document")
 
 
 @pytest.mark.parametrize(

@@ -286,7 +286,7 @@ def test_the_lm_eval_figures_are_the_printed_ones() -> None:
     table = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
     values, stderrs = ({(t, m): pair for t, m, *pair in half} for half in (table[:4], table[4:]))
     found = cells("lm-eval-results")
-    for side, model in enumerate(("base", "runai-sharded")):
+    for side, model in enumerate(("Base model", "RunAI-sharded")):
         told = {
             (r["benchmark"], r["metric"]): (r["value"], r["stderr"]) for r in found if r["model"] == model
         }

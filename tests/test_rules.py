@@ -14,11 +14,11 @@ SHA = "0" * 64
 NUMBERS = (
     *("value", "stderr", "low", "high", "worst", "best", "difference", "seed_sd", "margin", "detectable"),
     *("p", "p_holm", "p_equivalence", "alpha", "flexible", "strict", "first_after_equals"),
-    *("published", "repaired"),
+    *("published", "repaired", "largest"),
 )
 DERIVED = {
     **dict.fromkeys(("n", "unscored", "seeds", "place", "gained", "lost", "repeats", "items"), int),
-    **dict.fromkeys(("sample", "affected"), int),
+    **dict.fromkeys(("sample", "affected", "answers", "same", "unknown"), int),
     **dict.fromkeys(NUMBERS, float),
 }
 RUN_KEYS = {("own", "r" * 16), ("their", "r" * 16)}
@@ -161,6 +161,14 @@ GOOD = {
     "extraction_gap": {
         **{"source": "own", "model": "m", "benchmark": "b", "mode": "naked", "regime": "direct", "n": 0},
         **{"scorer": "number", "flexible": 100.0, "strict": 0.0, "first_after_equals": None},
+    },
+    "lm_eval_metrics": {
+        **{"source": "own", "document": "r.json", "place": 1, "model": "m", "task": "t"},
+        **{"metric": "acc", "filter": "none", "stderr": 0.0, "n": 0},
+    },
+    "answer_differences": {
+        **{"source": "own", "candidate": "lek", "baseline": "m", "prompts": "t", "mode": "naked"},
+        **{"given": "true", "answers": 2, "same": 2, "unknown": 0, "largest": 0.0},
     },
     "declared": {"place": 0, "declared": "lek > m", "margin": 0.0},
     "comparisons": {
@@ -321,6 +329,12 @@ OFFENCES = {
         "repeats_at_least_2": {"repeats": 1},
         "items_at_least_1": {"items": 0},
         "alpha_at_most_1": {"alpha": 1.1},
+    },
+    "lm_eval_metrics": {"stderr_at_least_0": {"stderr": -0.1}, "n_at_least_0": {"n": -1}},
+    "answer_differences": {
+        "largest_at_least_0": {"largest": -0.1},
+        "unknown_at_least_0": {"unknown": -1},
+        "same_at_most_answers": {"same": 3},
     },
     "extraction_gap": {
         "n_at_least_0": {"n": -1},

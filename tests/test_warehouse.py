@@ -241,8 +241,8 @@ def test_what_the_reading_changes_is_the_gap_of_the_same_answers(study):
 def test_basis_is_what_each_entry_was_asked(con):
     sampled = "temperature 0.0, top_p , at most 8 tokens"
     assert rows(con, "select * exclude (template) from basis order by all") == [
-        ("own", "m", "sums", "naked", SHA, None, sampled),
-        ("theirs", "lek", "dna", "naked", SHA, None, sampled),
+        ("own", "m", "sums", "naked", SHA, None, sampled, None),
+        ("theirs", "lek", "dna", "naked", SHA, None, sampled, None),
     ]
     assert rows(con, "select distinct template = md5('T') from basis") == [(True,)]
 

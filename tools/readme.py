@@ -23,9 +23,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 RESULTS = """
-select model, prompts, mode, metric, filter, n, unscored, round(value, 3) as value, round(low, 3) as low,
-       round(high, 3) as high
-from summary where source = 'own' and filter in ('none', 'flexible')
+select model, prompts, mode, metric, filter, n, if(limited, 'yes', '') as limited, unscored,
+       round(value, 3) as value, round(low, 3) as low, round(high, 3) as high
+from summary where source = 'own' and filter in ('none', 'flexible', 'flexible-extract')
     and (benchmark is not null
         or (prompts = 'validation' and metric in ('refusal', 'loop', 'first_person', 'cut_off')))
 order by prompts, mode, metric, model

@@ -95,8 +95,10 @@ def command(
         lem compare --published lm-eval-results
     """
     if published is not None:
-        if candidate is not None or fmt != "text":
-            raise click.UsageError("--published prints a document's own tables, without models or --format")
+        if candidate is not None or fmt != "text" or prompts or metric:
+            raise click.UsageError(
+                "--published prints a document's own tables, whole; give nothing beside it"
+            )
         return published_tables(published)
     if candidate is None or baseline is None:
         raise click.UsageError("name two models, CANDIDATE and BASELINE, or a document with --published")
@@ -140,7 +142,7 @@ def published_tables(name: str) -> None:
     with closing(opened(layout.TABLES, ("figures",))) as con:
         tables, remark = compare_harness.of_document(con, name)
     click.echo(tables)
-    click.echo(remark, err=True)
+    click.echo(f"\n{remark}", err=True)
 
 
 def opened(tables: Path, needs: Sequence[str] = NEEDS) -> duckdb.DuckDBPyConnection:

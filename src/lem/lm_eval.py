@@ -46,7 +46,11 @@ MODE = "naked"
 @click.command()
 @click.option("--model", "name", required=True, help="A model of params.yaml.")
 @click.option("--task", required=True, help="A task of params.yaml.")
-@click.option("--limit", type=click.IntRange(1), help="Only the first so many items; every table says so.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    help="Only the first so many items, in place of the run there is; every table says so.",
+)
 @click.option("--shots", type=click.IntRange(0), help="Worked examples in front of each question.")
 @click.option("--chat-template/--no-chat-template", default=None, help="Whether questions go through it.")
 @click.option("--batch-size", type=click.IntRange(1), help="Answers weighed or written together.")

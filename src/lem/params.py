@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -156,7 +156,11 @@ class Study:
 
     def task(self, name: str) -> TaskSpec:
         """Return a task's entry; LemError names the ones there are."""
-        return _entry(self.tasks, name, "task", "tasks")
+        if name not in self.tasks:
+            there = _hint(name, self.tasks)
+            of_lm_eval = "one that lm-eval comes with needs an entry there too"
+            raise LemError(f"{FILE}: no task named {name!r} under tasks{there}; {of_lm_eval}")
+        return self.tasks[name]
 
     def imported(self, name: str) -> ImportSpec:
         """Return an import's entry; LemError names the ones there are."""
@@ -182,9 +186,12 @@ T = TypeVar("T")
 def _entry(entries: Mapping[str, T], name: str, what: str, where: str) -> T:
     if name in entries:
         return entries[name]
+    raise LemError(f"{FILE}: no {what} named {name!r} under {where}{_hint(name, entries)}")
+
+
+def _hint(name: str, entries: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, entries, 1)
-    hint = f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(entries) or 'none'}"
-    raise LemError(f"{FILE}: no {what} named {name!r} under {where}{hint}")
+    return f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(entries) or 'none'}"
 
 
 def load(file: Path | None = None) -> Study:

@@ -142,8 +142,6 @@ def failure(con: DuckDBPyConnection, err: Exception) -> LemError:
 def _message(err: Exception) -> str:
     """Return DuckDB's message in a few lines, less the Python traceback inside it."""
     lines = [line.rstrip() for line in str(err).splitlines() if line.strip()]
-    if "'pytz'" in lines[0]:
-        return "a time with a time zone must be cast to be shown: now()::varchar"
     if traced := [number for number, line in enumerate(lines, 1) if "Traceback" in line]:
         lines = [line for line in lines[traced[0] :] if not line.startswith((" ", "LINE"))]
     return "\n".join(lines[:6])
