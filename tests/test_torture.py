@@ -28,7 +28,7 @@ def clone(tmp_path):
     folder = tmp_path / "clone"
     subprocess.run(["git", "clone", "-q", ROOT, folder], check=True)
     dvc(folder, "pull", "-q")
-    (folder / "data/models").mkdir(parents=True)
+    (folder / "data/models").mkdir(parents=True, exist_ok=True)
     shutil.copytree(ROOT / "data/models/smollm2-135m", folder / "data/models/smollm2-135m")
     return folder
 
