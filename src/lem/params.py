@@ -19,7 +19,7 @@ from lem import layout
 from lem.declared import Comparison, parse
 from lem.errors import LemError
 from lem.judging.spec import JudgeSpec
-from lem.params_file import FILE, known, listed, mapping, read, section, tree
+from lem.params_file import FILE, LARGEST_SEED, known, listed, mapping, read, section, tree
 from lem.params_imports import ImportSpec
 from lem.params_models import ModelSpec as ModelSpec
 from lem.params_models import Training as Training
@@ -236,7 +236,6 @@ def load(file: Path | None = None) -> Study:
 
 
 SETS: tuple[Any, ...] = ((PromptSpec, "prompts"), (BenchmarkSpec, "benchmarks"), (TaskSpec, "tasks"))
-LARGEST_SEED = 2**32 - 1  # numpy takes no larger one
 
 
 def _seeds(content: dict[str, Any]) -> tuple[int, ...]:

@@ -29,6 +29,7 @@ AT_LEAST_ONE = (
     *("iters", "rank", "num_layers", "max_seq_length", "save_every", "steps_per_report", "steps_per_eval"),
     *("grad_accumulation_steps", "train", "valid", "repeats", "concurrency"),
 )
+LARGEST_SEED = 2**32 - 1  # numpy takes no larger one
 TASK_COUNTS = ("shots", "seed", "numpy_seed", "torch_seed", "fewshot_seed")
 ABOVE_ZERO = ("top_p", "cache_limit_gb", "limit_gb", "learning_rate", "lora_scale", "timeout", "patience")
 SHARES = ("top_p",)
@@ -143,8 +144,8 @@ def _in_range(where: str, value: Any) -> object:  # noqa: ANN401 (a scalar of it
         raise LemError(f"{FILE}: {where}: expected at most 1, found {value}")
     if key in ONE_OF and value not in ONE_OF[key]:
         raise LemError(f"{FILE}: {where}: expected one of {', '.join(ONE_OF[key])}, found {value!r}")
-    if where.startswith("tasks.") and key in TASK_COUNTS and not 0 <= value < 2**32:
-        raise LemError(f"{FILE}: {where}: expected 0 to {2**32 - 1}, found {value}")
+    if where.startswith("tasks.") and key in TASK_COUNTS and not 0 <= value <= LARGEST_SEED:
+        raise LemError(f"{FILE}: {where}: expected 0 to {LARGEST_SEED}, found {value}")
     if key == "temperature" and value < 0:
         raise LemError(f"{FILE}: {where}: expected 0 (greedy) or more, found {value}")
     if key == "dropout" and not 0 <= value < 1:
