@@ -43,12 +43,12 @@ def pc1(matrix: Sequence[Row]) -> Component:
     """
     import numpy as np
 
-    width = max(map(len, matrix), default=0)
-    places = [place for place, row in enumerate(matrix) if _is_whole(row, width)]
+    values = cells(matrix)
+    places = np.flatnonzero(np.isfinite(values).all(axis=1)).tolist()
     nothing = Component([None] * len(matrix), None)
-    if len(places) < FEWEST or not width:
+    if len(places) < FEWEST or not values.shape[1]:
         return nothing
-    standard = _z_scores(np.array([matrix[place] for place in places], dtype=np.float64))
+    standard = z_scores(values[places])
     left, sizes, loadings = np.linalg.svd(standard, full_matrices=False)
     if not sizes[0]:
         return nothing
@@ -58,14 +58,24 @@ def pc1(matrix: Sequence[Row]) -> Component:
     return Component([scores.get(place) for place in range(len(matrix))], share)
 
 
-def _is_whole(row: Row, width: int) -> bool:
-    return len(row) == width and all(cell is not None and math.isfinite(cell) for cell in row)
-
-
-def _z_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return each column less its mean, in population standard deviations; rounding is no spread."""
+def cells(matrix: Sequence[Row], width: int = 0) -> NDArray[np.float64]:
+    """Return the matrix as floats, `width` columns or more; NaN for a null, an infinity or no cell."""
     import numpy as np
 
-    centred, spread = values - values.mean(axis=0), values.std(axis=0)
-    tells = spread > 1e-12 * np.abs(values).max(axis=0)
-    return np.where(tells, centred / np.where(tells, spread, 1.0), 0.0)
+    values = np.full((len(matrix), max([width, *map(len, matrix)])), np.nan)
+    for place, row in enumerate(matrix):
+        values[place, : len(row)] = [math.nan if cell is None else cell for cell in row]
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def z_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each column less its mean, in population standard deviations; rounding is no spread.
+
+    Models are the last axis but one, tasks the last: a whole stack of tables is scored at a time.
+    """
+    import numpy as np
+
+    mean, spread = values.mean(axis=-2, keepdims=True), values.std(axis=-2, keepdims=True)
+    tells = spread > 1e-12 * np.abs(values).max(axis=-2, keepdims=True)
+    return np.where(tells, (values - mean) / np.where(tells, spread, 1.0), 0.0)
