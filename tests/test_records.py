@@ -75,17 +75,36 @@ def test_a_line_has_the_fields_of_its_class_in_order():
 SPARSE = {
     Response: ("logprob",),
     Item: ("correct", "incorrect"),
-    Figure: ("settings",),
-    **dict.fromkeys(set(CLASSES) - {Response, Item, Figure}, ()),
+    Figure: (
+        *("error", "stderr", "n", "limited", "filter", "regime", "higher_is_better", "task_version"),
+        *("settings", "category"),
+    ),
+    Score: (
+        *("error", "filter", "extracted", "mode", "sample", "repeat", "regime", "task_version", "source"),
+    ),
+    **dict.fromkeys(set(CLASSES) - {Response, Item, Figure, Score}, ()),
 }
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_a_sparse_field_may_be_null_and_is_left_out_where_it_is(cls):
+def test_a_sparse_field_has_a_default_at_which_it_is_left_out(cls):
     sparse = tuple(f.name for f in dataclasses.fields(cls) if f.metadata.get("sparse"))
     assert sparse == SPARSE[cls]
     for name in sparse:
-        assert records.fields(cls)[name][1] and cls.__dataclass_fields__[name].default is None
+        default = cls.__dataclass_fields__[name].default
+        assert default is not dataclasses.MISSING
+        assert default is not None or records.fields(cls)[name][1]
+
+
+def test_a_score_at_its_defaults_is_short_and_reads_back_whole():
+    score = Score("r", "m", "b", "i", "acc", 1.0)
+    assert set(json.loads(record_files.dumps(score))) == {
+        *("run_id", "model", "benchmark", "item_id", "metric", "value", "scorer")
+    }
+    assert Score(**json.loads(record_files.dumps(score))) == score
+    other = dataclasses.replace(score, mode="sandwich", repeat=1, regime="train_before_test", filter="strict")
+    assert Score(**json.loads(record_files.dumps(other))) == other
+    assert json.loads(record_files.dumps(other))["regime"] == "train_before_test"
 
 
 ANSWER = (

@@ -69,8 +69,8 @@ def read_json(path: Path, cls: type[R]) -> R:
 def dumps(record: Record, allow_nan: bool = True) -> str:
     """Return a record as a line of JSON, fields in the order of its class; ValueError for NaN on request."""
     row = vars(record)
-    if few := [name for name in _sparse(typing.cast(type, type(record))) if row[name] is None]:
-        row = {name: value for name, value in row.items() if name not in few}
+    usual = _sparse(typing.cast(type, type(record)))
+    row = {name: value for name, value in row.items() if name not in usual or value != usual[name]}
     return (_ENCODER if allow_nan else _FINITE).encode(row)
 
 
@@ -79,8 +79,9 @@ _FINITE = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 @functools.cache
-def _sparse(cls: type) -> list[str]:
-    return [f.name for f in dataclasses.fields(cls) if f.metadata.get("sparse")]
+def _sparse(cls: type) -> dict[str, object]:
+    """Return {field: default} of the fields that a file leaves out where they are at it."""
+    return {f.name: f.default for f in dataclasses.fields(cls) if f.metadata.get("sparse")}
 
 
 def write_jsonl(path: Path, records: Iterable[Record]) -> int:
