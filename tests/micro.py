@@ -157,6 +157,57 @@ def tasks(folder: Path) -> None:
     params.write_text(params.read_text().replace("tasks: {}\n", f"tasks:\n{entries}"))
 
 
+LEARNED = (
+    TASK.replace("{test: seeds/tasks/%s.jsonl}", "{%s}").replace("test_split: test\n", "")
+    + """\
+training_split: train
+validation_split: valid
+test_split: test
+"""
+)
+CHOSEN_TASK = PICK.partition("output_type")[2]
+STRIPPED = """\
+filter_list:
+  - {name: stripped, filter: [{function: remove_whitespace}, {function: take_first}]}
+"""
+WRITTEN_TASK = TELL.partition("output_type")[2] + STRIPPED
+
+
+def harmony(folder: Path, models: str = "") -> None:
+    """Add a leaderboard to a study: two tasks in three splits, a whole model, an altered one, a fine-tune."""
+    seeds = folder / "seeds/tasks"
+    seeds.mkdir(exist_ok=True)
+    for name, rest, common in (("choose", CHOSEN_TASK, 1), ("write", WRITTEN_TASK, 0)):
+        files = ", ".join(f"{split}: seeds/tasks/{name}-{split}.jsonl" for split in ("train", "valid", "test"))
+        (seeds / f"{name}.yaml").write_text(LEARNED % (name, files) + "output_type" + rest)
+        for at, (split, size) in enumerate((("train", 10), ("valid", 4), ("test", 6))):
+            rows = [
+                {
+                    "question": f"{QUESTIONS[n % len(QUESTIONS)]} ({split} {n})",
+                    "choices": ["the sum", "the sea and the town", SENTENCES[n % 5]],
+                    "label": 2 if n % 3 == at else common,
+                }
+                for n in range(size)
+            ]
+            lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            (seeds / f"{name}-{split}.jsonl").write_text("".join(lines), encoding="utf-8")
+    params = folder / "params.yaml"
+    params.write_text(params.read_text() + HARMONY % models)
+
+
+HARMONY = """\
+harmony:
+  train: {epochs: 2, batch_size: 1, learning_rate: 2.0e-2, rank: 8, alpha: 16, eval_batch_size: 4}
+  models:
+    micro: {of: micro}
+    micro-4bit: {of: micro, round_trip: 4}
+%s
+  tasks:
+    choose: {category: choosing}
+    write: {category: writing}
+"""
+
+
 PAPER = """\
 document,place,model,benchmark,metric,value,unit
 paper.md,Table 1 row 1,micro,sums,exact_match,0.0,percent
@@ -303,7 +354,7 @@ def study(folder: Path) -> Path:
     from lem import doctor
 
     build(folder / "micro")
-    for kept in ("figures", "imported", "judged"):
+    for kept in ("figures", "imported", "harmony", "judged"):
         (folder / "data" / kept).mkdir(parents=True)
         (folder / "data" / kept / ".gitkeep").touch()
     (folder / "params.yaml").write_text(PARAMS)

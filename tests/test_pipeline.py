@@ -17,8 +17,17 @@ from lem.errors import LemError
 from lem.judging.spec import JudgeSpec
 
 ROOT = Path(__file__).parents[1]
-DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-STAGES = {name: stage.get("do", stage) for name, stage in DVC["stages"].items()}
+STUDY, BOARD = (
+    {
+        name: stage.get("do", stage)
+        for name, stage in yaml.safe_load((ROOT / file).read_text())["stages"].items()
+    }
+    for file in ("dvc.yaml", "harmony/dvc.yaml")
+)
+BEHIND = list(STUDY)[list(STUDY).index("check") :]
+"""What stands behind all records, those of the leaderboard too."""
+STAGES = {name: stage for name, stage in STUDY.items() if name not in BEHIND} | BOARD
+STAGES |= {name: STUDY[name] for name in BEHIND}
 RECIPE_OF = {
     "format": "generate",
     "answer": "generate",
@@ -87,6 +96,9 @@ SECTIONS = {
     "score-tuned": ["models.fine-tuned.${item.model}", "benchmarks.${item.benchmark}"],
     "judge-tuned": ["judge", "models.fine-tuned.${item.model}", "benchmarks.${item.benchmark}"],
     "lm-eval-tuned": ["memory", "models.fine-tuned.${item.model}", "tasks.${item.task}"],
+    "alter": ["harmony.models.${key}"],
+    "split": ["harmony.train", "harmony.tasks.${key}"],
+    "harmony": ["memory", "harmony.train", "harmony.models.${item.model}", "harmony.tasks.${item.task}"],
     "check": [],
     "warehouse": ["compare"],
     "claims": [],
@@ -144,6 +156,9 @@ CALLS = {
     "score-tuned": ["--model", TUNED, "--benchmark", "sums"],
     "judge-tuned": ["--model", TUNED, "--benchmark", "sums"],
     "lm-eval-tuned": ["--model", TUNED, "--task", "pick"],
+    "alter": ["--model", "micro-4bit"],
+    "split": ["--task", "choose"],
+    "harmony": ["--model", "micro-4bit", "--task", "choose"],
     "check": [],
     "warehouse": [],
     "claims": [],
@@ -152,15 +167,17 @@ CALLS = {
 }
 GUARDS = {"train": {"models.baseline.micro", "prompts.validation", "prompts.format", "benchmarks.sums"}}
 """What a stage looks at only to refuse: no question of an evaluation may be trained on."""
-BENEATH = {key: {"models.baseline.micro"} for key in ("generate-tuned", "answer-tuned", "lm-eval-tuned")}
-"""The base that a stage loads its adapter on; the adapter it depends on was trained on that very one."""
-WHOLE = {"defaults", "memory", "seeds", "train", "judge", "compare"}
+LOADED = ("generate-tuned", "answer-tuned", "lm-eval-tuned", "alter", "harmony")
+BENEATH = {key: {"models.baseline.micro"} for key in LOADED}
+"""The base that a stage loads: what it depends on (an adapter, a description) was made of that very one."""
+WHOLE = {"defaults", "memory", "seeds", "train", "judge", "compare", "harmony.train"}
 
 
 def test_a_stage_reads_only_the_sections_it_lists(study, monkeypatch):
     """Noted while each command runs on a small study: which entries of params.yaml it looks at."""
     assert list(CALLS) == list(STAGES), "in the pipeline's order"
     micro.tasks(study)
+    micro.harmony(study)
     with FakeJudge(lambda request: '{"truthful": 7, "informative": 4}') as judge:
         spec = JudgeSpec(judge.url, "a-judge", rubrics={"sums": "truthfulness"})
         for stage, args in CALLS.items():
@@ -183,6 +200,10 @@ NAMED = {
     "tasks.${key}": "tasks.pick",
     "distil.${key}": "distil.lek",
     "imports.${key}": "imports.published",
+    "harmony.models.${key}": "harmony.models.micro-4bit",
+    "harmony.models.${item.model}": "harmony.models.micro-4bit",
+    "harmony.tasks.${key}": "harmony.tasks.choose",
+    "harmony.tasks.${item.task}": "harmony.tasks.choose",
 }
 
 
@@ -198,6 +219,11 @@ def watch(study, seen):
         benchmarks=Recorder(study.benchmarks, seen, "benchmarks"),
         tasks=Recorder(study.tasks, seen, "tasks"),
         imports=Recorder(study.imports, seen, "imports"),
+        harmony=replace(
+            study.harmony,
+            models=Recorder(study.harmony.models, seen, "harmony.models"),
+            tasks=Recorder(study.harmony.tasks, seen, "harmony.tasks"),
+        ),
     )
 
 
@@ -220,16 +246,19 @@ def test_outs_do_not_overlap(root):
     }
     keys = {"items": study.benchmarks, "distil": study.distil, "train": entries["fine-tuned"]}
     keys |= {"ingest": study.imports, "task": study.tasks}
+    keys |= {"alter": study.harmony.models, "split": study.harmony.tasks}
     outs = []
     for name, stage in STAGES.items():
         names = {
-            "${item.model}": entries["fine-tuned" if name.endswith("-tuned") else "baseline"],
+            "${item.model}": list(study.harmony.models)
+            if name == "harmony"
+            else entries["fine-tuned" if name.endswith("-tuned") else "baseline"],
             "${item.seed}": ["0", "1"],
             "${item.mode}": ["sandwich"]
             if name == "distil"
             else ["naked", "system", "kernel-only", "sandwich"],
             "${item.benchmark}": list(study.benchmarks),
-            "${item.task}": list(study.tasks),
+            "${item.task}": list(study.harmony.tasks if name == "harmony" else study.tasks),
             "${key}": list(keys.get(name, ())),
         }
         for out in stage.get("outs", []) + stage.get("metrics", []):

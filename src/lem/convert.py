@@ -28,7 +28,7 @@ from lem.record_files import (
 from lem.records import Model
 from lem.sources import SAFE, Source, resolve
 
-Q_BITS, Q_GROUP_SIZES = (2, 3, 4, 5, 6, 8), (32, 64, 128)  # what MLX has kernels for
+Q_GROUP_SIZES = (32, 64, 128)
 PROVENANCE = "provenance.json"
 
 
@@ -81,10 +81,10 @@ def convert(
     _refuse_foreign(folder)
     if not quantize and (q_bits or q_group_size):
         raise LemError("q_bits and q_group_size say how to quantise; say --quantize (quantize: true) too")
-    if (q_bits or 4) not in Q_BITS or (q_group_size or 64) not in Q_GROUP_SIZES:
+    if (q_bits or 4) not in params_file.Q_BITS or (q_group_size or 64) not in Q_GROUP_SIZES:
         raise LemError(
             f"q_bits {q_bits}, q_group_size {q_group_size}: "
-            f"expected bits of {Q_BITS}, groups of {Q_GROUP_SIZES}"
+            f"expected bits of {params_file.Q_BITS}, groups of {Q_GROUP_SIZES}"
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:

@@ -20,7 +20,7 @@ from lem.errors import LemError
 FILE = Path("engine.yaml")
 
 RECIPES = {
-    "ingest": 2,
+    "ingest": 3,
     "items": 1,
     "task": 1,
     "convert": 1,
@@ -28,14 +28,17 @@ RECIPES = {
     "train": 1,
     "generate": 1,
     "weigh": 2,
-    "lm-eval": 1,
-    "score": 2,
-    "judge": 1,
-    "check": 5,
-    "warehouse": 5,
+    "lm-eval": 2,
+    "alter": 1,
+    "split": 1,
+    "harmony": 1,
+    "score": 3,
+    "judge": 2,
+    "check": 6,
+    "warehouse": 6,
     "claims": 1,
     "mapping": 1,
-    "report": 4,
+    "report": 5,
 }
 
 SHAPED_BY: dict[str, tuple[str, ...]] = {
@@ -48,6 +51,9 @@ SHAPED_BY: dict[str, tuple[str, ...]] = {
     "generate": ("mkl", "mlx", "mlx-lm", "tokenizers", "transformers"),
     "weigh": ("mkl", "mlx", "mlx-lm", "tokenizers", "transformers"),
     "lm-eval": ("datasets", "lm-eval", "mkl", "mlx", "mlx-lm", "tokenizers", "transformers"),
+    "alter": (),
+    "split": ("datasets", "lm-eval"),
+    "harmony": ("datasets", "lm-eval", "mkl", "mlx", "mlx-lm", "numpy", "tokenizers", "transformers"),
     "score": (),
     "judge": ("openai",),
     "check": ("duckdb", "great-expectations"),

@@ -20,13 +20,16 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 GLOBS = {
     "responses": ("baseline/*/*.jsonl", "fine-tuned/*/*.jsonl", "answers/*/*.jsonl"),
-    "scores": ("scores/*/*.jsonl", "judged/*/*.jsonl"),
-    "runs": ("logs/*.json",),
-    "models": ("baseline/*/model.json", "fine-tuned/*/model.json", "fine-tuned/*/s*.json"),
+    "scores": ("scores/*/*.jsonl", "judged/*/*.jsonl", "harmony/results/*/*/scores.jsonl"),
+    "runs": ("logs/*.json", "harmony/results/*/*/run.json"),
+    "models": (
+        *("baseline/*/model.json", "fine-tuned/*/model.json", "fine-tuned/*/s*.json"),
+        "harmony/models/*/model.json",
+    ),
     "items": ("items/*.jsonl",),
-    "losses": ("logs/*-train/*.jsonl", "distilled/*/losses.jsonl"),
+    "losses": ("logs/*-train/*.jsonl", "distilled/*/losses.jsonl", "harmony/results/*/*/losses.jsonl"),
     "distilled": ("distilled/*/answers.jsonl",),
-    "figures": ("figures/*.jsonl",),
+    "figures": ("figures/*.jsonl", "harmony/results/*/*/figures.jsonl"),
     "log_entries": ("logs/*.jsonl",),
     "notes": ("notes.jsonl",),
     "quarantined": ("quarantine.jsonl",),
@@ -134,6 +137,21 @@ def items(benchmark: str) -> Path:
 def task(name: str) -> Path:
     """Return what an evaluation of a task of lm-eval depends on besides its items."""
     return DATA / "tasks" / f"{name}.json"
+
+
+def harmony_model(name: str) -> Path:
+    """Return what is known of a model of the leaderboard: its weights' hashes, and its record if altered."""
+    return DATA / "harmony" / "models" / name
+
+
+def harmony_task(name: str) -> Path:
+    """Return what is known of a task of the leaderboard: its splits, and the items it is tested on."""
+    return DATA / "harmony" / "tasks" / name
+
+
+def harmony_cell(name: str, task: str) -> Path:
+    """Return the results of a model that was trained on a task and tested before and after."""
+    return DATA / "harmony" / "results" / name / task
 
 
 def lm_eval(name: str, task: str) -> Path:

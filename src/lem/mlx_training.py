@@ -37,7 +37,7 @@ def prepared(folder: Path, shape: dict[str, Any], start: Path | None, seed: int,
     mx = mlx_runtime.core()
     mx.random.seed(seed)
     np.random.seed(seed)  # the trainer draws the order of its batches from it
-    _unfreeze(model, folder, shape)
+    unfreeze(model, folder, shape)
     if start:
         model.load_weights(str(start / adapters.WEIGHTS), strict=False)
     return model
@@ -55,10 +55,10 @@ def must_carry(folder: Path, shape: dict[str, Any]) -> None:
         model, _ = load_model(folder, lazy=True)
     except (FileNotFoundError, RuntimeError, ValueError) as err:  # no weights, half of them, none it knows
         raise LemError(f"{folder}: mlx-lm cannot load it: {' '.join(str(err).split())}") from err
-    _unfreeze(model, folder, shape)
+    unfreeze(model, folder, shape)
 
 
-def _unfreeze(model: Any, folder: Path, shape: dict[str, Any]) -> None:  # noqa: ANN401
+def unfreeze(model: Any, folder: Path, shape: dict[str, Any]) -> None:  # noqa: ANN401
     """Put the adapter in place and leave nothing else to learn (of `full`, the last blocks)."""
     from mlx_lm.tuner.utils import linear_to_lora_layers
 
@@ -114,8 +114,8 @@ def train(
     train_set, valid_set = list(sets["train"]), list(sets["valid"])
     with (
         run_log.progress(settings.iters, "iterations") as step,
-        _quiet(heard) as aloud,
-        _as_it_was(type(model.layers[0])),
+        quiet(heard) as aloud,
+        as_it_was(type(model.layers[0])),
     ):
         mlx_train(
             model,
@@ -125,7 +125,7 @@ def train(
             args=args,
             loss=answer_loss,
             iterate_batches=_batches(step),
-            training_callback=_callback(aloud),
+            training_callback=callback(aloud),
         )
         aloud(
             "valid",
@@ -144,7 +144,7 @@ def mean_loss(model: Any, examples: Sequence[Tokens]) -> float:  # noqa: ANN401
 
 
 @contextlib.contextmanager
-def _quiet(heard: Callable[..., object]) -> Iterator[Callable[..., object]]:
+def quiet(heard: Callable[..., object]) -> Iterator[Callable[..., object]]:
     """Yield `heard`, still heard where mlx-lm's own bar and table, which colour even a file, are not."""
     shown = sys.stdout
 
@@ -157,7 +157,7 @@ def _quiet(heard: Callable[..., object]) -> Iterator[Callable[..., object]]:
 
 
 @contextlib.contextmanager
-def _as_it_was(block: Any) -> Iterator[None]:  # noqa: ANN401 (a class of mlx_lm.models)
+def as_it_was(block: Any) -> Iterator[None]:  # noqa: ANN401 (a class of mlx_lm.models)
     """Undo what mlx-lm's grad_checkpoint does to the class of a model's blocks, for the next training."""
     call = block.__call__
     try:
@@ -207,7 +207,8 @@ def answer_loss(model: Any, batch: Any, lengths: Any) -> tuple[Any, Any]:  # noq
     return (nn.losses.cross_entropy(logits, targets) * asked).astype(mx.float32).sum() / tokens, tokens
 
 
-def _callback(heard: Callable[..., object]) -> Any:  # noqa: ANN401
+def callback(heard: Callable[..., object]) -> Any:  # noqa: ANN401
+    """Return mlx-lm's callback that tells `heard` of each loss."""
     from mlx_lm.tuner.callbacks import TrainingCallback
 
     class Reports(TrainingCallback):  # type: ignore[misc]

@@ -20,6 +20,7 @@ from lem.declared import Comparison, parse
 from lem.errors import LemError
 from lem.judging.spec import JudgeSpec
 from lem.params_file import FILE, LARGEST_SEED, known, listed, mapping, read, section, tree
+from lem.params_harmony import Harmony, HarmonyModel, HarmonyTask, fitting, harmony
 from lem.params_imports import ImportSpec
 from lem.params_models import ModelSpec as ModelSpec
 from lem.params_models import Training as Training
@@ -123,6 +124,7 @@ class Study:
     tasks: Mapping[str, TaskSpec] = field(default_factory=dict)
     imports: Mapping[str, ImportSpec] = field(default_factory=dict)
     judge: JudgeSpec = field(default_factory=JudgeSpec)
+    harmony: Harmony = field(default_factory=Harmony)
     compare: tuple[Comparison, ...] = ()
 
     def model(self, name: str) -> ModelSpec:
@@ -161,6 +163,14 @@ class Study:
             of_lm_eval = "one that lm-eval comes with needs an entry there too"
             raise LemError(f"{FILE}: no task named {name!r} under tasks{there}; {of_lm_eval}")
         return self.tasks[name]
+
+    def harmony_model(self, name: str) -> HarmonyModel:
+        """Return a model's entry of the leaderboard; LemError names the ones there are."""
+        return _entry(self.harmony.models, name, "model", "harmony.models")
+
+    def harmony_task(self, name: str) -> HarmonyTask:
+        """Return a task's entry of the leaderboard; LemError names the ones there are."""
+        return _entry(self.harmony.tasks, name, "task", "harmony.tasks")
 
     def imported(self, name: str) -> ImportSpec:
         """Return an import's entry; LemError names the ones there are."""
@@ -224,11 +234,14 @@ def load(file: Path | None = None) -> Study:
         tasks,
         imports,
         read(JudgeSpec, "judge", content.get("judge") or {}),
+        harmony(content.get("harmony")),
         tuple(parse(text, f"{FILE}: compare[{i}]") for i, text in enumerate(declared)),
     )
     _once("models", [*itertools.chain(*roles.values()), *(m.name for m in specs if m.tune)])
-    _once("prompts, benchmarks, tasks and distil", [*prompts, *benchmarks, *tasks, *distil])
+    sets = [*prompts, *benchmarks, *tasks, *study.harmony.tasks, *distil]
+    _once("prompts, benchmarks, tasks, harmony.tasks and distil", sets)
     _once("compare", [one.text for one in study.compare])
+    fitting(study.harmony, study)
     _distinct(study)
     _named_models_exist(study)
     _answers_to_choose_from(study)

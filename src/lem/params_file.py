@@ -28,12 +28,15 @@ AT_LEAST_ONE = (
     *("batch_size", "first", "limit", "max_tokens", "samples", "q_bits", "q_group_size"),
     *("iters", "rank", "num_layers", "max_seq_length", "save_every", "steps_per_report", "steps_per_eval"),
     *("grad_accumulation_steps", "train", "valid", "repeats", "concurrency"),
+    *("epochs", "eval_batch_size", "max_train", "max_valid", "max_test"),
 )
 LARGEST_SEED = 2**32 - 1  # numpy takes no larger one
 TASK_COUNTS = ("shots", "seed", "numpy_seed", "torch_seed", "fewshot_seed")
-ABOVE_ZERO = ("top_p", "cache_limit_gb", "limit_gb", "learning_rate", "lora_scale", "timeout", "patience")
+ABOVE_ZERO = ("top_p", "cache_limit_gb", "limit_gb", "learning_rate", "lora_scale", "alpha")
+TIMES = ("timeout", "patience")
 SHARES = ("top_p",)
 NOT_EMPTY = ("files", "keys", "modes", "seeds")
+Q_BITS = (2, 3, 4, 5, 6, 8)  # what MLX has kernels for
 SCALARS: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool}
 NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+")  # 1e-5: text to YAML 1.1, a number to people
 
@@ -123,6 +126,8 @@ def _listed(where: str, value: list[Any], hint: str) -> tuple[Any, ...]:
     kind = _element(hint)
     if not all(isinstance(v, SCALARS[kind]) and not isinstance(v, bool) for v in value):
         raise LemError(f"{FILE}: {where}: expected a list of {kind}, found {value!r}"[:200])
+    if where.endswith(".without_blocks") and any(v < 0 for v in value):
+        raise LemError(f"{FILE}: {where}: expected 0 or more, found {value!r}"[:200])
     if not value and where.rpartition(".")[2] in NOT_EMPTY:
         raise LemError(f"{FILE}: {where}: expected at least one {kind}, found an empty list")
     if where.endswith(".modes"):
@@ -138,14 +143,16 @@ def _in_range(where: str, value: Any) -> object:  # noqa: ANN401 (a scalar of it
         raise LemError(f"{FILE}: {where}: expected a finite number, found {value}")
     if key in AT_LEAST_ONE and value < 1:
         raise LemError(f"{FILE}: {where}: expected 1 or more, found {value}")
-    if key in ABOVE_ZERO and value <= 0:
+    if key in (*ABOVE_ZERO, *TIMES) and value <= 0:
         raise LemError(f"{FILE}: {where}: expected more than 0, found {value}")
     if key in SHARES and value > 1:
         raise LemError(f"{FILE}: {where}: expected at most 1, found {value}")
     if key in ONE_OF and value not in ONE_OF[key]:
         raise LemError(f"{FILE}: {where}: expected one of {', '.join(ONE_OF[key])}, found {value!r}")
-    if where.startswith("tasks.") and key in TASK_COUNTS and not 0 <= value <= LARGEST_SEED:
+    if where.startswith(("tasks.", "harmony.")) and key in TASK_COUNTS and not 0 <= value <= LARGEST_SEED:
         raise LemError(f"{FILE}: {where}: expected 0 to {LARGEST_SEED}, found {value}")
+    if key == "round_trip" and value not in Q_BITS:
+        raise LemError(f"{FILE}: {where}: expected bits of {Q_BITS}, found {value}")
     if key == "temperature" and value < 0:
         raise LemError(f"{FILE}: {where}: expected 0 (greedy) or more, found {value}")
     if key == "dropout" and not 0 <= value < 1:

@@ -29,7 +29,7 @@ SPLITS = ("train", "valid")
 SEVERITIES = ("error", "warning", "info")
 """error: a published number is wrong by it. warning: it may be. info: worth knowing."""
 SPARSE: dict[str, Any] = {"sparse": True}
-"""Metadata of a field that few rows have: where it is null, a file leaves it out."""
+"""Metadata of a field that is mostly at its default: there a file leaves it out, and a reader fills it in."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Item:
 class Score:
     """One measured value of one answer.
 
-    Key: (source, model, benchmark, mode, item_id, sample, metric, scorer, filter, repeat).
+    Key: (source, model, benchmark, mode, item_id, sample, metric, scorer, filter, repeat, regime).
     """
 
     run_id: str
@@ -161,16 +161,16 @@ class Score:
     item_id: str
     metric: str
     value: float | None  # null when nobody could score it; `error` says why
-    error: str | None = None
+    error: str | None = field(default=None, metadata=SPARSE)
     scorer: str = "number"
-    filter: str = "none"  # how the answer was read: strict, flexible, stored, none
-    extracted: str | None = None
-    mode: str = "naked"
-    sample: int = 0
-    repeat: int = 0
-    regime: str = "direct"  # direct, or train_before_test
-    task_version: str | None = None
-    source: str = OWN
+    filter: str = field(default="none", metadata=SPARSE)  # how the answer was read: strict, flexible, stored
+    extracted: str | None = field(default=None, metadata=SPARSE)
+    mode: str = field(default="naked", metadata=SPARSE)
+    sample: int = field(default=0, metadata=SPARSE)
+    repeat: int = field(default=0, metadata=SPARSE)
+    regime: str = field(default="direct", metadata=SPARSE)  # direct, or train_before_test
+    task_version: str | None = field(default=None, metadata=SPARSE)
+    source: str = field(default=OWN, metadata=SPARSE)
 
 
 @dataclass(frozen=True)
@@ -218,15 +218,16 @@ class Figure:
     metric: str
     value: float | None  # in its unit; null when it is stated as missing, `error` says how
     unit: str = "as given"  # percent, rate, points, seconds, answers, ...
-    error: str | None = None
-    stderr: float | None = None
-    n: int | None = None  # answers it is of, as stated
-    limited: bool | None = None  # whether only the first so many items were asked
-    filter: str = "none"
-    regime: str = "direct"
-    higher_is_better: bool | None = None  # as stated
-    task_version: str | None = None
+    error: str | None = field(default=None, metadata=SPARSE)
+    stderr: float | None = field(default=None, metadata=SPARSE)
+    n: int | None = field(default=None, metadata=SPARSE)  # answers it is of, as stated
+    limited: bool | None = field(default=None, metadata=SPARSE)  # whether only the first items were asked
+    filter: str = field(default="none", metadata=SPARSE)
+    regime: str = field(default="direct", metadata=SPARSE)
+    higher_is_better: bool | None = field(default=None, metadata=SPARSE)  # as stated
+    task_version: str | None = field(default=None, metadata=SPARSE)
     settings: str | None = field(default=None, metadata=SPARSE)  # JSON: seeds, hashes, arguments, as stated
+    category: str | None = field(default=None, metadata=SPARSE)  # kind of task, as a leaderboard groups them
 
 
 @dataclass(frozen=True)

@@ -110,10 +110,10 @@ class Model(LM):  # type: ignore[misc]  # lm-eval has no types
 
     def loglikelihood(self, requests: Instances) -> list[tuple[float, bool]]:
         """Return (nats, is_greedy) of each continuation; LemError where a model gives no numbers."""
-        given = [self._given(*request.args) for request in requests]
+        given = [self.given(*request.args) for request in requests]
         return [(found["nats"], found["greedy"]) for found in self._weighed(given)]
 
-    def _given(self, context: str, text: str) -> Given:
+    def given(self, context: str, text: str) -> Given:
         """Return the tokens of a request, what is too long less its beginning."""
         stripped = context.rstrip()  # a token of blanks belongs to what follows, as in lm-eval's backends
         context, text = (stripped, context[len(stripped) :] + text) if stripped else (context, text)

@@ -35,12 +35,18 @@ class Found:
 
 
 def evaluate(
-    model: Model, opened: Opened, name: str, model_args: dict[str, str], facts: dict[str, Any]
+    model: Model,
+    opened: Opened,
+    name: str,
+    model_args: dict[str, str],
+    facts: dict[str, Any],
+    resamples: int = 100_000,
 ) -> Found:
     """Return what lm-eval says of a model over a task.
 
     model_args: what a reader needs to find the weights. facts: hashes and settings
-    that are recorded in `config`. Raises LemError where the task cannot be asked.
+    that are recorded in `config`. resamples: of the bootstrap, for the stderr of a metric
+    that is no mean (lm-eval's own number; of mcc it takes minutes). Raises LemError where the task cannot be asked.
     """
     from lm_eval import simple_evaluate
     from lm_eval.loggers import EvaluationTracker
@@ -58,6 +64,7 @@ def evaluate(
                 num_fewshot=None,  # set when the task was opened
                 batch_size=spec.batch_size,
                 limit=spec.limit,
+                bootstrap_iters=resamples,
                 log_samples=True,
                 evaluation_tracker=tracker,
                 apply_chat_template=spec.chat_template,
