@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lem import warehouse
 from lem.records import Note, Quarantined
-from rows import Records, answer, figure, item, logged, mark, read, run, sentence
+from rows import Records, answer, cell, figure, item, logged, mark, read, run, sentence
 
 
 def clean(source="clean"):
@@ -258,6 +258,42 @@ def imported(source):
     return Records([answer(source, 0), note, odd, *lost])
 
 
+def board(source, *models, regime="direct"):
+    """A leaderboard in percent: each of these models on three tasks, each better than the one before."""
+    tasks = ("cola", "rte", "piqa")
+    return [
+        cell(source, model, task, 40.0 + 5 * n + t, regime)
+        for n, model in enumerate(models)
+        for t, task in enumerate(tasks)
+    ]
+
+
+def score_out_of_range(source):
+    rows = board(source, *"mnopq")
+    return Records([*rows[1:], replace(rows[0], value=140.0)])
+
+
+def cell_stands_twice(source):
+    rows = board(source, *"mnopq")
+    return Records([*rows, replace(rows[0], document="other.json", value=41.0)])
+
+
+def missing_cell(source):
+    return Records(board(source, *"mnopq")[1:])
+
+
+def few_models(source):
+    return Records(board(source, *"mno"))
+
+
+def one_regime_only(source):
+    return Records([*board(source, *"mnopqr"), *board(source, *"nopqr", regime="train_before_test")])
+
+
+def few_shared_models(source):
+    return Records([*board(source, *"mno"), *board(source, *"mno", regime="train_before_test")])
+
+
 PLANTED = (
     *(
         cut_off_answer,
@@ -277,6 +313,7 @@ PLANTED = (
         slow_answer,
         duplicate_answer,
     ),
+    *(score_out_of_range, cell_stands_twice, missing_cell, few_models, one_regime_only, few_shared_models),
     *(duplicate_question, below_chance, mixed_prompts, mixed_templates, imported, clean),
 )
 

@@ -63,6 +63,13 @@ def figure(source, metric, value, unit, n=None, **more):
     return Figure(source, "doc.json", metric, "m", "sums", metric, value, unit, n=n, **more)
 
 
+def cell(source, model, task, value, regime="direct", **more):
+    """A score on somebody's leaderboard, in percent."""
+    told = {"unit": "percent", "regime": regime, "document": "board.json", "place": f"{regime}.{task}"}
+    return Figure(**{"source": source, "model": model, "benchmark": task, "metric": "score", "value": value,
+                     **told, **more})  # fmt: skip
+
+
 def logged(source, n, seconds, chars, model="m"):
     return LogEntry(source, f"{model}.log", n + 1, model, "sums", "naked", f"i{n}", n + 1, 40, chars, seconds)
 

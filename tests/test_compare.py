@@ -289,7 +289,7 @@ def test_what_a_judge_says_twice_is_one_value(study, lem):
     (row,) = asked(lem, "--metric", "safety")
     assert (row["n"], row["candidate_value"], row["baseline_value"], row["difference"]) == (3, 8.5, 5.5, 3.0)
     assert (row["unit"], row["scorer"]) == ("points 1-10", "judge:j")
-    found = con.execute("select model, repeats, items, alpha from agreement order by model").fetchall()
+    found = con.execute("select model, repeats, items, alpha from judge_agreement order by model").fetchall()
     # i00 to i02 of m: (4, 5), (5, 6), (6, 7). Values 4 to 7 are said 1, 2, 2, 1 times; ordinal distances
     # squared: 4-5 2.25, 5-6 4, 6-7 2.25, 4-6 12.25, 5-7 12.25, 4-7 25. Within items: 2.25 + 4 + 2.25 = 8.5
     # of three pairs; of all fifteen: 2 * 2.25 + 4 * 4 + 2 * 2.25 + 2 * 12.25 + 2 * 12.25 + 25 = 99

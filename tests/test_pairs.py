@@ -482,7 +482,7 @@ def test_the_repeats_of_a_judge_have_their_agreement(chain):
     record_files.write_jsonl(layout.judged("sums", "m"), rows_of)
     once = [replace(row, model="m-lek.s0") for row in rows_of if row.repeat == 0]
     record_files.write_jsonl(layout.judged("sums", "m-lek.s0"), once)
-    ((*found, alpha),) = rows("select * from agreement")
+    ((*found, alpha),) = rows("select * from judge_agreement")
     assert found == ["own", "m", "sums", "naked", "safety", "judge:j", 2, 4]
     # three items with two values, by hand as in test_derive.py: 1 - (2 / 6) / (18 / 30)
     assert alpha == pytest.approx(4 / 9)

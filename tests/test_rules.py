@@ -15,10 +15,13 @@ NUMBERS = (
     *("value", "stderr", "low", "high", "worst", "best", "difference", "seed_sd", "margin", "detectable"),
     *("p", "p_holm", "p_equivalence", "alpha", "flexible", "strict", "first_after_equals"),
     *("published", "repaired", "largest"),
+    *("p_best", "coverage", "p_above", "tau_mean", "pc1_share", "tau"),
 )
 DERIVED = {
     **dict.fromkeys(("n", "unscored", "seeds", "place", "gained", "lost", "repeats", "items"), int),
     **dict.fromkeys(("sample", "affected", "answers", "same", "unknown"), int),
+    **dict.fromkeys(("rank", "rank_low", "rank_high", "not_told_apart", "cells", "stderrs"), int),
+    **dict.fromkeys(("models", "tasks", "pairs"), int),
     **dict.fromkeys(NUMBERS, float),
 }
 RUN_KEYS = {("own", "r" * 16), ("their", "r" * 16)}
@@ -147,14 +150,14 @@ GOOD = {
     },
     "variant_detail": {
         **{"source": "own", "model": "m", "metric": "m", "benchmark": "b", "mode": "naked", "filter": "none"},
-        **{"scorer": "number", **ESTIMATE},
+        **{"regime": "direct", "scorer": "number", **ESTIMATE},
     },
     "item_values": {
         **{"source": "own", "model": "m", "prompts": "b", "mode": "naked", "metric": "m", "item_id": "1"},
         **{"regime": "direct", "filter": "none", "scorer": "number"},
     },
     "basis": {"source": "own", "entry": "m", "prompts": "b", "mode": "naked"},
-    "agreement": {
+    "judge_agreement": {
         **{"source": "own", "model": "m", "benchmark": "b", "mode": "naked", "metric": "safety"},
         **{"scorer": "judge:j", "repeats": 2, "items": 1, "alpha": 1.0},
     },
@@ -202,6 +205,25 @@ GOOD = {
         **{"filter": "none", "n": 0, "affected": 0, "published": 2.0, "repaired": 1.0, "low": 1.0},
         **{"high": 1.0, "unit": "characters", "how": "without them"},
     },
+    "leaderboard_cells": {
+        **{"source": "own", "regime": "direct", "model": "m", "task": "cola"},
+        **{"value": 0.5, "stderr": 0.0, "n": 0, "error": None},
+    },
+    "leaderboard": {
+        **{"source": "own", "regime": "direct", "model": "m", "rank": 1, "rank_low": 1, "rank_high": 1},
+        **{"p_best": 1.0, "not_told_apart": 0, "coverage": 1.0, "cells": 0, "stderrs": 0},
+    },
+    "leaderboard_pairs": {
+        **{"source": "own", "regime": "direct", "model": "m", "other": "n"},
+        **{"p_above": 1.0, "told_apart": "true"},
+    },
+    "agreement": {
+        **{"source": "own", "regime": "direct", "models": 0, "tasks": 0, "pairs": 0, "note": None},
+        **{"low": 1.0, "tau_mean": 1.0, "high": 1.0, "pc1_share": 1.0},
+    },
+    "task_agreement": {
+        **{"source": "own", "regime": "direct", "task": "cola", "other": "rte", "models": 0, "tau": -1.0},
+    },
 }
 
 INTERVAL = {
@@ -233,7 +255,49 @@ REFUSED = {
     "refused_where_differs": {"differs": "items"},
     "differs_where_refused": {"verdict": "refused"},
 }
+LEADERBOARDS = {
+    "leaderboard_cells": {
+        "regime_accepted": {"regime": "trained"},
+        "value_or_error": {"value": None},
+        "value_not_error": {"error": "not there"},
+        "stderr_at_least_0": {"stderr": -0.1},
+        "n_at_least_0": {"n": -1},
+    },
+    "leaderboard": {
+        "regime_accepted": {"regime": "Direct"},
+        "rank_low_at_most_rank": {"rank_low": 2},
+        "rank_at_most_rank_high": {"rank_high": 0},
+        "rank_low_at_most_rank_high": {"rank_low": 2, "rank": None, "rank_high": 1},
+        "rank_at_least_1": {"rank": 0},
+        "rank_low_at_least_1": {"rank_low": 0},
+        "p_best_share": {"p_best": 1.1},
+        "not_told_apart_at_least_0": {"not_told_apart": -1},
+        "coverage_share": {"coverage": 1.1},
+        "stderrs_at_least_0": {"stderrs": -1},
+        "stderrs_at_most_cells": {"stderrs": 1},
+    },
+    "leaderboard_pairs": {"regime_accepted": {"regime": "both"}, "p_above_share": {"p_above": -0.1}},
+    "agreement": {
+        "low_at_most_tau_mean": {"low": 1.1},
+        "tau_mean_at_most_high": {"high": 0.9},
+        "low_at_most_high": {"low": 1.0, "tau_mean": None, "high": 0.9},
+        "models_at_least_0": {"models": -1},
+        "tasks_at_least_0": {"tasks": -1},
+        "pairs_at_least_0": {"pairs": -1},
+        "tau_mean_range": {"regime": "train_before_test - direct", "tau_mean": 2.1, "high": 2.1},
+        "pc1_share_range": {"pc1_share": -1.1},
+        "mean_or_note": {"tau_mean": None},
+        "tau_of_direct": {"tau_mean": 1.1, "high": 1.1},
+        "tau_of_train_before_test": {"regime": "train_before_test", "low": -1.1, "tau_mean": -1.1},
+    },
+    "task_agreement": {
+        "regime_accepted": {"regime": ""},
+        "tau_range": {"tau": -1.1},
+        "models_at_least_0": {"models": -1},
+    },
+}
 OFFENCES = {
+    **LEADERBOARDS,
     "responses": {
         "mode_accepted": {"mode": "Naked"},
         "seed_id_form": {"seed_id": ""},
@@ -325,7 +389,7 @@ OFFENCES = {
     "scale_delta": {**PAIRED, **REFUSED},
     "mode_effects": PAIRED,
     "declared": {"margin_at_least_0": {"margin": -1.0}},
-    "agreement": {
+    "judge_agreement": {
         "repeats_at_least_2": {"repeats": 1},
         "items_at_least_1": {"items": 0},
         "alpha_at_most_1": {"alpha": 1.1},

@@ -2,14 +2,14 @@
 
     derive.measurements(con)      # one row a group of samples
     derive.differences(con)       # one row a pair: fine-tune and base, mode and naked, what was declared
-    derive.agreement(con)         # one row a judge, benchmark and metric with repeats
+    derive.judge_agreement(con)   # one row a judge, benchmark and metric with repeats
 
 The rows are in the unit a table shows: a rate is in percent, a difference of rates in points.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,9 @@ SHAPES: dict[str, tuple[str, ...]] = {
         *("p_holm", "p_equivalence", "detectable", "item_variance", "seed_variance", "residual_variance"),
         *("seed_sd", "margin", "higher_is_better", "is_primary", "verdict", "holds"),
     ),
-    "agreement": ("source", "model", "benchmark", "mode", "metric", "scorer", "repeats", "items", "alpha"),
+    "judge_agreement": (
+        *("source", "model", "benchmark", "mode", "metric", "scorer", "repeats", "items", "alpha"),
+    ),
 }
 """The columns of each table that is computed here, in order."""
 
@@ -240,13 +242,13 @@ def _by_seed(
     return [[factor * (a[seed] - b[seed]) for seed in range(seeds)] for a, b in sides]
 
 
-def agreement(con: duckdb.DuckDBPyConnection) -> None:
-    """Create `agreement`: Krippendorff's alpha over the repeats of a judge, where it repeated."""
-    _create(con, "agreement", [agreed(row) for row in read(con, "select * from repeats")])
+def judge_agreement(con: duckdb.DuckDBPyConnection) -> None:
+    """Create `judge_agreement`: Krippendorff's alpha over the repeats of a judge, where it repeated."""
+    _create(con, "judge_agreement", [agreed(row) for row in read(con, "select * from repeats")])
 
 
 def agreed(row: Row) -> Row:
-    """Return a row of `agreement`; alpha is null where fewer than two repeats could be scored."""
+    """Return a row of `judge_agreement`; alpha is null where fewer than two repeats could be scored."""
     said = row["said"]
     most = max(map(len, said))
     table = [[one[repeat] if repeat < len(one) else None for one in said] for repeat in range(most)]
@@ -263,9 +265,14 @@ def read(
 
 
 def _create(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row]) -> None:
-    columns = SHAPES[table]
-    shape = ", ".join(f'"{name}" {TYPES.get(name, "double")}' for name in columns)
+    create(con, table, {name: TYPES.get(name, "double") for name in SHAPES[table]}, rows)
+
+
+def create(
+    con: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str], rows: Sequence[Row]
+) -> None:
+    """Create a table of these {column: type of DuckDB} with the rows, each of which has every column."""
+    shape = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
     con.execute(f"create table {table} ({shape})")
-    if rows:
-        marks = ", ".join("?" * len(columns))
-        con.executemany(f"insert into {table} values ({marks})", [[row[c] for c in columns] for row in rows])
+    values = ", ".join(f"unnest(?::{kind}[])" for kind in columns.values())  # a row at a time takes seconds
+    con.execute(f"insert into {table} select {values}", [[row[name] for row in rows] for name in columns])

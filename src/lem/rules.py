@@ -37,9 +37,11 @@ from lem.records import (
 )
 from lem.rule_makers import (
     BOUNDED,
+    REGIMES,
     at_least,
     differences,
     intervals,
+    leaderboards,
     matching,
     not_null,
     ordered,
@@ -78,7 +80,7 @@ KEYS = {
     "responses": ("source", "model", "prompts", "mode", "seed_id", "sample"),
     "scores": (
         *("source", "model", "benchmark", "mode", "item_id"),
-        *("sample", "metric", "scorer", "filter", "repeat"),
+        *("sample", "metric", "scorer", "filter", "repeat", "regime"),
     ),
     "runs": ("source", "run_id"),
     "models": ("source", "name"),
@@ -101,25 +103,18 @@ KEYS = {
         *("regime", "filter", "scorer", "item_id"),
     ),
     "basis": ("source", "entry", "prompts", "mode"),
-    "agreement": ("source", "model", "benchmark", "mode", "metric", "scorer"),
+    "judge_agreement": ("source", "model", "benchmark", "mode", "metric", "scorer"),
     "extraction_gap": ("source", "model", "benchmark", "mode", "regime", "scorer"),
     "summary": (
         *("source", "model", "prompts", "mode", "benchmark"),
         *("metric", "filter", "scorer", "regime", "unit"),
     ),
-    "variant_detail": ("source", "model", "metric", "benchmark", "mode", "filter", "scorer"),
+    "variant_detail": ("source", "model", "metric", "benchmark", "mode", "regime", "filter", "scorer"),
     "declared": ("place", "declared"),
     "comparisons": ("declared", "prompts", "mode", "metric", "filter", "scorer", "regime"),
     "scale_delta": (
-        "source",
-        "fine_tuned",
-        "baseline",
-        "prompts",
-        "mode",
-        "metric",
-        "filter",
-        "scorer",
-        "regime",
+        *("source", "fine_tuned", "baseline", "prompts", "mode"),
+        *("metric", "filter", "scorer", "regime"),
     ),
     "lm_eval_metrics": ("source", "document", "place", "model", "task", "metric", "filter"),
     "answer_differences": ("source", "candidate", "baseline", "prompts", "mode", "given"),
@@ -129,6 +124,11 @@ KEYS = {
         *("sample", "file", "detail"),
     ),
     "repairs": ("rule", "source", "model", "prompts", "mode", "metric", "filter"),
+    "leaderboard_cells": ("source", "regime", "model", "task"),
+    "leaderboard": ("source", "regime", "model"),
+    "leaderboard_pairs": ("source", "regime", "model", "other"),
+    "agreement": ("source", "regime"),
+    "task_agreement": ("source", "regime", "task", "other"),
 }
 """What names one row of a table."""
 
@@ -150,7 +150,7 @@ def _required() -> Iterator[Rule]:
     yield from not_null("comparisons", "is_primary", "holds")
     yield from not_null("item_values", "source", "model", "prompts", "metric", "item_id")
     yield from not_null("basis", "source", "entry", "prompts")
-    yield from not_null("agreement", "source", "model", "metric", "repeats", "items")
+    yield from not_null("judge_agreement", "source", "model", "metric", "repeats", "items")
     yield from not_null("extraction_gap", "source", "model", "benchmark", "n", "flexible")
     yield from not_null("lm_eval_metrics", "source", "model", "task", "metric")
     yield from not_null("answer_differences", "source", "prompts", "answers", "same")
@@ -200,7 +200,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         *("scores", "regime_accepted", "in_set", ("regime",)),
         why="trained before the test or not: never averaged together by a misspelling",
-        accepted=("direct", "train_before_test"),
+        accepted=REGIMES,
     ),
     *matching(TEXT, "an empty name names nothing", "scores", "model", "benchmark", "item_id", "metric"),
     *at_least(0, "scores", "sample", "repeat"),
@@ -284,9 +284,10 @@ RULES: tuple[Rule, ...] = (
     *at_least(0, "declared", "margin"),
     *at_least(0, "extraction_gap", "n"),
     *shares("extraction_gap", 100, "flexible", "strict", "first_after_equals"),
-    *at_least(2, "agreement", "repeats"),
-    *at_least(1, "agreement", "items"),
-    Rule("agreement", "alpha_at_most_1", "between", ("alpha",), "1 is full agreement", high=1),
+    *at_least(2, "judge_agreement", "repeats"),
+    *at_least(1, "judge_agreement", "items"),
+    Rule("judge_agreement", "alpha_at_most_1", "between", ("alpha",), "1 is full agreement", high=1),
+    *leaderboards(),
 )
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lem import audit, derive, engine, layout, metrics, params, params_file, records, rules
+from lem import audit, derive, engine, layout, leaderboards, metrics, params, params_file, records, rules
 from lem.errors import LemError
 from lem.record_files import write_json
 from lem.scoring import sign_scores
@@ -39,8 +39,10 @@ DERIVED = (
     "comparisons",
     "scale_delta",
     "mode_effects",
-    "agreement",
+    "judge_agreement",
     "lm_eval_metrics",
+    "leaderboard_cells",
+    *leaderboards.SHAPES,
     "answer_differences",
     "quality_findings",
     "repairs",
@@ -57,7 +59,8 @@ select model, round(arg_max(loss, iteration), 4) from losses
 where source = 'own' and split = 'valid' and data is null group by all order by all
 """
 LIMITED = """
-select prompts, model, max(n) from summary where source = 'own' and limited group by all order by all
+select prompts, model, max(n) from summary where source = 'own' and limited and scorer <> 'harmony'
+group by all order by all
 """
 LARGEST_RECORD = 2**28  # bytes of one record as JSON
 SPILL = Path(".lem/spill")
@@ -104,11 +107,13 @@ def build() -> duckdb.DuckDBPyConnection:
     load_declared(con)
     audit.register(con)
     sign_scores.load(con)
+    leaderboards.load_known(con)
     run_floor(con, "staging", "view")
     run_floor(con, "marts", "table")
     derive.measurements(con)
     derive.differences(con)
-    derive.agreement(con)
+    derive.judge_agreement(con)
+    leaderboards.tables(con)
     run_floor(con, "derived", "table")
     audit.findings(con)
     audit.repairs(con)
@@ -224,12 +229,13 @@ def overview(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 def accuracies(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """Return the study's own benchmark rates in percent, one row a benchmark, metric and model.
 
+    What `lem harmony` measured stands in its leaderboard and is no benchmark's.
     exact_match goes by its benchmark's name alone, any other metric stands behind it.
     """
     rows = con.execute(
         "select if(metric = benchmark, metric, benchmark || ' ' || metric), model, "
         "round(value, 1), round(low, 1), round(high, 1), n from variant_detail "
-        "where source = 'own' and unit = 'percent' and n > 0 "
+        "where source = 'own' and regime = 'direct' and scorer <> 'harmony' and unit = 'percent' and n > 0 "
         "window readings as (partition by model, benchmark, metric) "
         f"qualify filter in {metrics.PRIMARY_FILTERS} or (filter = min(filter) over readings "
         f"and not bool_or(filter in {metrics.PRIMARY_FILTERS}) over readings) "

@@ -12,7 +12,7 @@ measured as (
 ),
 final as (
     select
-        source, model, published_metric as metric, benchmark, mode, filter, scorer, n,
+        source, model, published_metric as metric, benchmark, mode, regime, filter, scorer, n,
         round(value * factor, 10) as value,
         round(low * factor, 10) as low,
         round(high * factor, 10) as high,
