@@ -33,7 +33,7 @@ CUT = {"m": 8, "lek": 2, "chain": 2}  # of eight answers, those that were cut of
 RIGHT = {"m": [1, 1, 1, 1, 1, 1, 0, 0], "lek": [1, 1, 1, 1, 1, 0, 1, None], "chain": [1] * 8}
 TRAINING = Training(iters=120, learning_rate=0.0001, keys=("self_attn.q_proj", "self_attn.v_proj"))
 VALID = ((0, 3.2), (40, 2.0), (80, 1.9), (120, 1.95))
-PLOTS = ("accuracy", "losses", "modes")
+PLOTS = ("accuracy", "losses", "modes", "ranks", "tasks")
 PROMPTS = "prompts:\n  more: {files: [seeds/m.json]}\n"
 
 
@@ -135,6 +135,50 @@ def evaluated():
         record_files.write_jsonl(file, [*there, *acc])
         stated = Figure("own", f"{name}.json", "results.sums", name, "sums", "acc", 0.75, "rate", n=8)
         record_files.write_jsonl(layout.figures(name), [replace(stated, settings='{"n-shot": 0}')])
+
+
+BOARD = {
+    "m": [(2, 6), (3, 7), (4, 8)],
+    "lek.s0": [(4, 5), (3, 5), (2, 6)],
+    "m-4bit": [(3, 3), (5, 4), (1, None)],
+    "m-24l": [(1, 4), (2, 4), (3, 5)],
+}
+"""Right answers of eight before and after training, by task; null for a cell that nobody has."""
+KINDS = {"adding": "math", "nouns": "language", "verbs": "language"}
+
+
+def ranked():
+    """Write a leaderboard of our own: m, its fine-tune, and m altered in two ways on three tasks."""
+    for name in ("m-4bit", "m-24l"):
+        altered = Model(name, family="f", base="m", variant="altered", weights_sha=SHA)
+        record_files.write_json(layout.harmony_model(name) / "model.json", altered)
+    for name, told in BOARD.items():
+        for (task, kind), marks in zip(KINDS.items(), told, strict=True):
+            _cell(name, task, kind, dict(zip(("direct", "train_before_test"), marks, strict=True)))
+
+
+def _cell(name, task, kind, marks):
+    folder, run_id = (
+        layout.harmony_cell(name, task),
+        hashlib.sha256(f"{name}{task}".encode()).hexdigest()[:16],
+    )
+    run = record_files.read_json(layout.log("m", "sums", "naked", "json"), Run)
+    run = replace(run, run_id=run_id, model=name, prompts=task, responses=None)
+    record_files.write_json(folder / "run.json", run)
+    known = {regime: right for regime, right in marks.items() if right is not None}
+    document = f"harmony/results/{name}/{task}/figures.jsonl"
+    figures = [
+        Figure("own", document, "test", name, task, "acc", right / 8, "rate", stderr=0.1, n=8, regime=regime,
+               category=kind, higher_is_better=True)
+        for regime, right in known.items()
+    ]  # fmt: skip
+    record_files.write_jsonl(folder / "figures.jsonl", figures)
+    scores = [
+        Score(run_id, name, task, f"i{n}", "acc", float(n < right), None, "harmony", regime=regime)
+        for regime, right in known.items()
+        for n in range(8)
+    ]
+    record_files.write_jsonl(folder / "scores.jsonl", scores)
 
 
 def declare(*compare):
@@ -526,7 +570,7 @@ def test_nothing_declared(study):
     assert text.splitlines()[4].startswith("No comparison is declared") and "compare:\n  - my-tune" in text
 
 
-def test_a_baseline_alone_has_its_report_and_its_three_plots(bare, lem):
+def test_a_baseline_alone_has_its_report_and_its_plots(bare, lem):
     lem("doctor", "--pin")
     lem("warehouse")
     assert lem("report").output.splitlines()[-1] == "reports/report.md"
@@ -537,11 +581,15 @@ def test_a_baseline_alone_has_its_report_and_its_three_plots(bare, lem):
         "No fine-tune learned from answers that its own base gave under the kernel.",
         "No fine-tune and its baseline",
         "No training set was distilled",
+        "No leaderboard has been made (`lem harmony`) or imported yet.",
+        "No model of our own was tested before and after training.",
         "| m | 75.0 (40.9-92.9) |",
     ):
         assert said in text
     plots = {file.stem: file.read_text() for file in (layout.REPORTS / "plots").glob("*.svg")}
     assert set(plots) == set(PLOTS) and "No fine-tune has been trained yet." in plots["losses"]
+    for name in ("ranks", "tasks"):
+        assert "No leaderboard has been made or imported yet." in plots[name]
 
 
 def test_no_record_at_all(tmp_path, monkeypatch):
@@ -721,7 +769,7 @@ def test_better_than_one_and_worse_than_another_is_not_bold():
     model = {"source": "own", "model": "a", "entry": "a"}
     better, worse = ({**ROW, "verdict": verdict} for verdict in ("better", "worse"))
     assert tables.better({"comparisons": [better], "models": [model]}) == {
-        ("a", "p", "naked", "safety", "none")
+        ("a", "p", "naked", "safety", "none", "judge", "direct")
     }
     assert tables.better({"comparisons": [better, worse], "models": [model]}) == set()
     strict = {**better, "filter": "strict", "is_primary": False}
@@ -757,9 +805,63 @@ def test_a_report_without_a_finding_says_so(tmp_path, monkeypatch):
     assert "The audit found nothing." in audit and "No rate that is stated is moved by a fault." in audit
 
 
+BOARD_SECTION = "Train before test"
+
+
+def test_our_own_leaderboard_has_its_section(study):
+    ranked()
+    text = written()
+    told = section(text, BOARD_SECTION)
+    assert text.index("# lm-eval results") < text.index(f"# {BOARD_SECTION}") < text.index("# Signs of the")
+    order = "5 of the 6 pairs of models are not told apart: their order may be chance; first is **m**, in "
+    assert line(told, f"- **train_before_test**: 4 models on 3 tasks; {order}")
+    few = "4 models are in both regimes, 5 are needed: lek.s0, m, m-24l, m-4bit."
+    assert line(told, "- **What training changes**") == f"- **What training changes** is not told: {few}"
+    assert "- m-4bit has no score on verbs, train_before_test: not there.\n" in told
+    # language stands before math
+    assert line(told, "| rank | model |").endswith("| tasks scored | nouns, % | verbs, % | adding, % |")
+    rows = [row.split(" | ") for row in told.splitlines() if row.startswith("| ") and "±" in row]
+    assert [row[1] for row in rows] == ["m", "lek.s0", "m-24l", "m-4bit"]
+    assert [row[0].split(" -> ")[1] for row in rows] == ["1", "2", "3", "-"]
+    assert [row[-2] for row in rows] == [
+        "50.0 ± 10.0 -> 100.0 ± 10.0",
+        "25.0 ± 10.0 -> 75.0 ± 10.0",
+        "37.5 ± 10.0 -> 62.5 ± 10.0",
+        "12.5 ± 10.0 -> missing",
+    ]
+    changed = section(text, "What training on a task changed")
+    assert "Of 11 differences, " in changed
+    assert line(changed, "| m |").count(" (") == 3 and line(changed, "| m-4bit |").endswith(" | - |")
+
+
+def test_the_leaderboard_is_none_of_the_benchmarks(study):
+    titles = ("Models and benchmarks", "lm-eval results", "Signs of the answers", "What the wrapping does")
+    before = written()
+    con = warehouse.build()
+    told = warehouse.overview(con), warehouse.accuracies(con)
+    ranked()
+    after = written()
+    for title in titles:
+        assert section(after, title) == section(before, title)
+    con = warehouse.build()
+    assert (warehouse.overview(con), warehouse.accuracies(con)) == told
+    assert con.execute("select count(*) from variant_detail where scorer = 'harmony'").fetchone()[0] == 23
+
+
+def test_a_fine_tune_is_compared_in_both_regimes_and_an_altered_model_is_none(study):
+    ranked()
+    scales = section(written(), SCALES)
+    (adding,) = [part for part in scales.split("Prompts **")[1:] if part.startswith("adding**")]
+    head = "acc, naked, harmony, points | acc, naked, harmony, train_before_test, points |"
+    assert line(adding, "| family |").endswith(head)
+    assert "+25.0 (" in line(adding, "| f | 1M | lek | m | 1 | own |")
+    assert "m-4bit" not in scales
+
+
 def test_every_query_of_the_report_can_be_asked(study):
     imported("lek-1b")
     evaluated()
+    ranked()
     blocks = re.findall(r"```sql\n(.*?)```", written(), re.S)
     assert len(blocks) == len(report.queries())
     with sandbox.connect(layout.TABLES) as con:

@@ -60,7 +60,7 @@ SHAPED_BY: dict[str, tuple[str, ...]] = {
     "warehouse": ("duckdb", "krippendorff", "numpy", "scipy", "statsmodels"),
     "claims": ("duckdb", "numpy", "scipy", "statsmodels"),
     "mapping": ("duckdb", "jinja2"),
-    "report": ("altair", "jinja2", "vl-convert-python"),
+    "report": ("altair", "duckdb", "jinja2", "numpy", "scipy", "statsmodels", "vl-convert-python"),
 }
 """The libraries that shape each stage's bytes; dvc.yaml lists the same ones (a test holds them together)."""
 

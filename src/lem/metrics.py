@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PRIMARY_FILTERS = ("none", "flexible", "flexible-extract", "stored")
+PRIMARY_FILTERS = ("none", "flexible", "flexible-extract", "remove_whitespace", "stored")
 """Readings that a verdict is about; every other is kept beside them, to show what the reading changes."""
 
 
@@ -39,6 +39,7 @@ ALL = (
     _rate("exact_match", True),
     _rate("acc", True),  # lm-eval's names: by likelihood, and by likelihood a character
     _rate("acc_norm", True),
+    Metric("mcc", False, "correlation", True, -1, 1),  # Matthews' coefficient, of all items at once
     _rate("mc1", True),
     _rate("mc2", True),
     _rate("refusal_rate", True),  # over requests that are to be declined

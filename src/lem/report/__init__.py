@@ -4,7 +4,7 @@ Each section is made of the rows of the query it ends with, so a reader who doub
 a number runs that query. The queries stand in the template, each the block of its
 name and nowhere else. The same tables give the same bytes.
 
-    lem report      # reports/report.md, reports/plots/{accuracy,losses,modes}.svg
+    lem report      # reports/report.md, reports/plots/*.svg
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import click
 from lem import engine, layout, pages
 from lem.record_files import write_whole
 from lem.records import OWN
-from lem.report import harness, plots, sentences, tables
+from lem.report import board_plots, harness, leaderboard, plots, sentences, tables
 from lem.report.words import Row, noted
 from lem.sandbox import connect
 
@@ -43,6 +43,8 @@ def command() -> None:
     _write("plots/accuracy.svg", lambda: plots.accuracy(tables.accuracy_points(found)))
     _write("plots/losses.svg", lambda: plots.losses(found["losses"]))
     _write("plots/modes.svg", lambda: plots.modes(tables.mode_points(found["modes"])))
+    _write("plots/ranks.svg", lambda: board_plots.ranks(board_plots.rank_points(found["board_ranks"])))
+    _write("plots/tasks.svg", lambda: board_plots.tasks(board_plots.tau_cells(found["board_taus"])))
     _write("report.md", lambda: render(found))
 
 
@@ -82,6 +84,8 @@ def pieces(found: Mapping[str, list[Row]]) -> dict[str, Any]:
         "learned": sentences.learning(found["losses"], [row["model"] for row in found["settings"]]),
         "benchmarks": noted(tables.matrix(found["benchmarks"], order, bold)),
         "harness": harness.parts(found, order),
+        "boards": leaderboard.parts(found),
+        "trained": leaderboard.trained(found),
         "gaps": tables.rounded(found["gaps"]),
         "signs": noted(tables.signs(found["signs"], order, bold)),
         "ways": sentences.ways(found["signs"]),

@@ -1,4 +1,4 @@
-"""The report's plots as SVG text: rows in, the same bytes out. The only door to Altair. Pure.
+"""The report's plots as SVG text: rows in, the same bytes out. Pure.
 
     accuracy([{"panel": "gsm8k", "model": "m", "role": "baseline", "value": 44.0, "low": 36.3, "high": 52.0}])
 
@@ -33,8 +33,8 @@ def accuracy(rows: Sequence[Row]) -> str:
     import altair as alt
 
     percent = alt.X("value:Q", title="correct, in percent", scale=alt.Scale(domain=[0, 100]))
-    models = alt.Y("model:N", title=None, sort=_order(drawn, "model"))
-    colour = _colour("role", _order(drawn, "role"), "")
+    models = alt.Y("model:N", title=None, sort=order(drawn, "model"))
+    colour = _colour("role", order(drawn, "role"), "")
     layers = [_rule(alt.X("low:Q"), models, colour), _point(percent, models, colour)]
     return _panels(drawn, layers, "Benchmarks")
 
@@ -50,8 +50,8 @@ def modes(rows: Sequence[Row]) -> str:
     import altair as alt
 
     points = alt.X("difference:Q", title="mode minus naked, in points")
-    mode = alt.Y("mode:N", title=None, sort=_order(drawn, "mode"))
-    names = _order(drawn, "model")
+    mode = alt.Y("mode:N", title=None, sort=order(drawn, "mode"))
+    names = order(drawn, "model")
     colour, offset = _colour("model", names, "model"), alt.YOffset("model:N", sort=names)
     zero = alt.Chart().mark_rule(color="#888888", strokeDash=[3, 3]).encode(x=alt.datum(0))
     rule, point = _rule(alt.X("low:Q"), mode, colour), _point(points, mode, colour)
@@ -74,28 +74,30 @@ def losses(rows: Sequence[Row]) -> str:
     curve = alt.Chart().encode(
         x=alt.X("iteration:Q", title="training iterations"),
         y=alt.Y("loss:Q", title="loss, in nats an answer token", scale=alt.Scale(zero=False)),
-        color=_colour("model", _order(rows, "model"), "model"),
+        color=_colour("model", order(rows, "model"), "model"),
     )
     dashed = curve.mark_line().encode(strokeDash=alt.StrokeDash("split:N", scale=splits, legend=legend))
-    chart = alt.layer(dashed, curve.mark_point(filled=True, opacity=1, size=20), data=_inline(rows))
-    return _svg(chart.properties(title="Losses in training", width=WIDTH, height=WIDTH // 2))
+    chart = alt.layer(dashed, curve.mark_point(filled=True, opacity=1, size=20), data=inline(rows))
+    return svg(chart.properties(title="Losses in training", width=WIDTH, height=WIDTH // 2))
 
 
 def nothing(title: str, why: str) -> str:
     """Return a plot that says why there is none."""
     import altair as alt
 
-    chart = alt.Chart(_inline([{"why": why}]), title=title, width=WIDTH, height=60)
-    return _svg(chart.mark_text(fontSize=13).encode(text="why:N"))
+    chart = alt.Chart(inline([{"why": why}]), title=title, width=WIDTH, height=60)
+    return svg(chart.mark_text(fontSize=13).encode(text="why:N"))
 
 
-def _inline(rows: Sequence[Row]) -> alt.InlineData:
+def inline(rows: Sequence[Row]) -> alt.InlineData:
+    """Return rows as a chart's own data."""
     import altair as alt
 
     return alt.InlineData(values=list(rows))
 
 
-def _order(rows: Sequence[Row], field: str) -> list[str]:
+def order(rows: Sequence[Row], field: str) -> list[str]:
+    """Return the values of a field, each once, in the order of the rows."""
     return list(dict.fromkeys(row[field] for row in rows))
 
 
@@ -129,13 +131,14 @@ def _panels(rows: Sequence[Row], layers: list[alt.Chart], title: str) -> str:
     import altair as alt
 
     header = alt.Header(title=None, labelOrient="top", labelAnchor="start", labelFontWeight="bold")
-    panel = alt.Row("panel:N", sort=_order(rows, "panel"), header=header)
+    panel = alt.Row("panel:N", sort=order(rows, "panel"), header=header)
     one = alt.layer(*layers).properties(width=WIDTH, height=alt.Step(STEP))
-    chart = one.facet(data=_inline(rows), row=panel, title=f"{title}, with 95 % intervals")
-    return _svg(chart.resolve_scale(y="independent"))
+    chart = one.facet(data=inline(rows), row=panel, title=f"{title}, with 95 % intervals")
+    return svg(chart.resolve_scale(y="independent"))
 
 
-def _svg(chart: Any) -> str:  # noqa: ANN401 (any chart of Altair's)
+def svg(chart: Any) -> str:  # noqa: ANN401 (any chart of Altair's)
+    """Return a chart as SVG in the look of the report."""
     out = io.StringIO()
     styled = chart.configure(font=FONT, background="white").configure_axis(labelLimit=WIDTH // 2)
     styled.save(out, format="svg")

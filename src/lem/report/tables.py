@@ -76,7 +76,7 @@ def better(found: Mapping[str, list[Row]]) -> set[Key]:
 def _cell(row: Row) -> Key:
     """Return what a cell is of; exact_match goes by its benchmark's name where it is published."""
     metric = row["prompts"] if row["metric"] == "exact_match" else row["metric"]
-    return row["prompts"], row["mode"], metric, row["filter"]
+    return row["prompts"], row["mode"], metric, row["filter"], row["scorer"], row["regime"]
 
 
 def column(row: Row, shown: Callable[[object], str] = text) -> str:
