@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from benches import ingest, weigh
+from benches import ingest, lora, weigh
 from lem.record_files import write_json
 
 
@@ -93,7 +93,8 @@ def run(contest: Contest) -> dict[str, Any]:
 
 
 FILE = Path("reports/bench.json")
-ORDER = (*(contest.name for contest in CONTESTS), weigh.NAME, ingest.NAME)
+TRAINED = tuple(shape.name for shape in lora.SHAPES)
+ORDER = (*(contest.name for contest in CONTESTS), weigh.NAME, *TRAINED, ingest.NAME)
 
 
 def _kept(now: set[str]) -> list[dict[str, Any]]:
@@ -102,14 +103,28 @@ def _kept(now: set[str]) -> list[dict[str, Any]]:
     return [row for row in last if row["name"] in ORDER and row["name"] not in now]
 
 
+def is_wanted(name: str, words: list[str]) -> bool:
+    """Return whether a row is asked for: by its whole name, by a word in it, or by no word at all."""
+    return not words or any(word == name or (word in name and word not in ORDER) for word in words)
+
+
 def _is_wanted(name: str) -> bool:
-    return not sys.argv[1:] or any(word in name for word in sys.argv[1:])
+    return is_wanted(name, sys.argv[1:])
+
+
+def trained() -> tuple[list[dict[str, Any]], str]:
+    """Return the rows of benches.lora that are wanted, or why they were skipped."""
+    wanted = [shape for shape in lora.SHAPES if _is_wanted(shape.name)]
+    if wanted and (reason := lora.missing()):
+        return [], f"skipped: {', '.join(shape.name for shape in wanted)}: {reason}"
+    return [lora.row(shape) for shape in wanted], ""
 
 
 def main() -> None:
     """Run what the arguments select, or everything."""
     wanted = [c for c in CONTESTS if _is_wanted(c.name)]
-    if (wanted or _is_wanted(weigh.NAME)) and not Path("data/models/smollm2-135m/config.json").is_file():
+    asks_model = wanted or any(map(_is_wanted, (weigh.NAME, *TRAINED)))
+    if asks_model and not Path("data/models/smollm2-135m/config.json").is_file():
         subprocess.run(["lem", "convert", "--model", "smollm2-135m"], check=True)
     rows = []
     console = Console(stderr=True)
@@ -118,6 +133,8 @@ def main() -> None:
             rows.append(run(contest))
     if _is_wanted(weigh.NAME):
         rows.append(weigh.row())
+    learned, skipped = trained()
+    rows += learned
     if _is_wanted(ingest.NAME):
         rows.append(ingest.row())
     rows = sorted([*rows, *_kept({row["name"] for row in rows})], key=lambda row: ORDER.index(row["name"]))
@@ -130,6 +147,8 @@ def main() -> None:
             str(r["runs"]), texts, r["unit"], r["peer_name"],
         )  # fmt: skip
     Console(width=200 if not sys.stdout.isatty() else None).print(table)
+    if skipped:
+        print(skipped, file=sys.stderr)  # after the table, where it is seen
 
 
 if __name__ == "__main__":

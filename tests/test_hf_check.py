@@ -1,5 +1,6 @@
 """The comparison of MLX's rows with the HF backend's: agreement, every kind of difference, the exit code."""
 
+import bz2
 import copy
 import json
 import math
@@ -239,8 +240,8 @@ def study(tmp_path, monkeypatch):
     folder = tmp_path / hf_check.RESULTS / "m" / "t"
     folder.mkdir(parents=True)
     odd = MLX[0] | {"doc": "two\u2028lines"}
-    (folder / "samples.jsonl").write_text(
-        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in (odd, MLX[1])), encoding="utf-8"
+    (folder / "samples.jsonl.bz2").write_bytes(
+        bz2.compress("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in (odd, MLX[1])).encode())
     )
     (folder / "results.json").write_text(json.dumps(chosen(MLX, 0.5).results | stated()))
     (tmp_path / hf_check.TASKS).mkdir(parents=True)

@@ -1,5 +1,6 @@
 """`lem lm-eval` on a micro study: what is written, what is asked again, what a kill leaves behind."""
 
+import bz2
 import json
 import os
 import re
@@ -73,7 +74,7 @@ def files(name="micro", task="pick"):
     folder = layout.lm_eval(name, task)
     return {
         "results": folder / "results.json",
-        "samples": folder / "samples.jsonl",
+        "samples": folder / "samples.jsonl.bz2",
         "about": folder / "about.json",
         "scores": layout.scores(task, name),
         "figures": layout.figures(f"{name}-{task}"),
@@ -110,7 +111,7 @@ def results(name="micro", task="pick"):
 
 
 def samples(name="micro", task="pick"):
-    return [json.loads(line) for line in files(name, task)["samples"].read_text().splitlines()]
+    return [json.loads(line) for line in bz2.open(files(name, task)["samples"], "rt", encoding="utf-8")]
 
 
 def journal(name="micro", task="pick"):

@@ -12,6 +12,7 @@ with requirements-hf.txt:
 from __future__ import annotations
 
 import argparse
+import bz2
 import json
 import math
 import os
@@ -217,11 +218,11 @@ def settings(results: dict[str, Any], task: str) -> dict[str, Any]:
 
 def stored(folder: Path) -> Side:
     """Return what the stage wrote for one task; ends the program with one line where a file is missing."""
-    results, samples = folder / "results.json", folder / "samples.jsonl"
+    results, samples = folder / "results.json", folder / "samples.jsonl.bz2"
     for file in (results, samples):
         if not file.is_file():
             sys.exit(f"{file}: not there; run lem lm-eval or dvc pull first, in the folder of params.yaml")
-    with samples.open(encoding="utf-8") as lines:
+    with bz2.open(samples, "rt", encoding="utf-8") as lines:
         return Side(json.loads(results.read_text("utf-8")), [json.loads(line) for line in lines])
 
 

@@ -25,10 +25,16 @@ README = ROOT / "README.md"
 RESULTS = """
 select model, prompts, mode, metric, filter, n, if(limited, 'yes', '') as limited, unscored,
        round(value, 3) as value, round(low, 3) as low, round(high, 3) as high
-from summary where source = 'own' and filter in ('none', 'flexible', 'flexible-extract')
-    and (benchmark is not null
+from summary where source = 'own' and scorer <> 'harmony'
+    and filter in ('none', 'flexible', 'flexible-extract') and (benchmark is not null
         or (prompts = 'validation' and metric in ('refusal', 'loop', 'first_person', 'cut_off')))
 order by prompts, mode, metric, model
+"""
+LEADERBOARD = """
+select rank, model, regime, round(pc1, 1) as pc1, rank_low, rank_high, round(p_best, 2) as p_best,
+       not_told_apart, coverage
+from leaderboard where source = 'own'
+order by regime, rank nulls last, model
 """
 COMPARISONS = """
 select declared, mode, metric, n, round(baseline_value, 1) as baseline,
@@ -42,8 +48,8 @@ order by all
 
 def stages() -> str:
     """Return the stage table of dvc.yaml."""
-    tree = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    rows = [(name, stage.get("do", stage)) for name, stage in tree.items()]
+    trees = [yaml.safe_load((ROOT / file).read_text())["stages"] for file in ("dvc.yaml", "harmony/dvc.yaml")]
+    rows = [(name, stage.get("do", stage)) for tree in trees for name, stage in tree.items()]
     lines = ["| stage | what it does | command |", "|---|---|---|"]
     return "\n".join([*lines, *(f"| `{name}` | {s['desc']} | `{_plain(s['cmd'])}` |" for name, s in rows)])
 
@@ -83,6 +89,11 @@ def comparisons() -> str:
     return ask(COMPARISONS)
 
 
+def leaderboard() -> str:
+    """Return the reference run's leaderboard as Markdown, both regimes."""
+    return ask(LEADERBOARD)
+
+
 def ask(query: str) -> str:
     """Return the answer of `lem sql` as Markdown."""
     call = [sys.executable, "-m", "lem", "sql", "--format", "markdown", query]
@@ -113,6 +124,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "modules": modules,
     "results": results,
     "comparisons": comparisons,
+    "leaderboard": leaderboard,
     "speed": speed,
 }
 

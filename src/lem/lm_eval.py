@@ -30,6 +30,7 @@ from lem.record_files import (
     settings_sha,
     write_json,
     write_jsonl,
+    write_packed,
     write_whole,
 )
 from lem.records import Figure, Item, Run
@@ -184,7 +185,7 @@ class Evaluating:
         folder = layout.lm_eval(self.model.name, self.spec.name)
         return {
             "results": folder / "results.json",
-            "samples": folder / "samples.jsonl",
+            "samples": folder / "samples.jsonl.bz2",
             "about": folder / "about.json",
             "scores": layout.scores(self.spec.name, self.model.name),
             "figures": layout.figures(f"{self.model.name}-{self.spec.name}"),
@@ -217,7 +218,7 @@ class Evaluating:
             log.line(line)
         log.line(f"\nDone. {len(kept.responses)} answers saved to {self.responses}")
         write_json(files["results"], found.results)
-        write_whole(files["samples"], "".join(f"{_line(row)}\n" for row in found.samples))
+        write_packed(files["samples"], "".join(f"{_line(row)}\n" for row in found.samples))
         write_jsonl(files["scores"], kept.scores)
         write_jsonl(files["figures"], kept.figures)
         write_whole(self.log_file, log.text)

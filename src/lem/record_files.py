@@ -6,6 +6,7 @@ write_jsonl(Path("data/scores/gsm8k/m.jsonl"), scores)
 
 from __future__ import annotations
 
+import bz2
 import dataclasses
 import functools
 import hashlib
@@ -105,6 +106,12 @@ def write_whole(path: Path, text: str) -> None:
     """Write beside, fsync, rename: a reader sees the old file or the new one, never half."""
     with _aside(path) as out:
         out.write(text)
+
+
+def write_packed(path: Path, text: str) -> None:
+    """Write a text as bzip2 packs it, whole or not at all: the same bytes on every machine."""
+    with _aside(path) as out:
+        out.buffer.write(bz2.compress(text.encode()))
 
 
 @contextmanager

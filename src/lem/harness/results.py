@@ -46,7 +46,8 @@ def evaluate(
 
     model_args: what a reader needs to find the weights. facts: hashes and settings
     that are recorded in `config`. resamples: of the bootstrap, for the stderr of a metric
-    that is no mean (lm-eval's own number; of mcc it takes minutes). Raises LemError where the task cannot be asked.
+    that is no mean (lm-eval's own number; of mcc it takes minutes). Raises LemError where the
+    task cannot be asked.
     """
     from lm_eval import simple_evaluate
     from lm_eval.loggers import EvaluationTracker
