@@ -105,7 +105,7 @@ def ours(folder: Path, examples: Sequence[Tokens], warm_up: int = WARM_UP) -> Ma
 def _training(model: Any, folder: Path, examples: Sequence[Tokens]) -> tuple[Any, list[Any]]:  # noqa: ANN401
     """Return the leaderboard's training with HOW, and a list where its batches' inputs gather as it runs."""
     from lem import mlx_epochs
-    from lem.harmony.cell import shape_of, training_of
+    from lem.harmony.work import shape_of, training_of
 
     fed: list[Any] = []
 

@@ -178,7 +178,9 @@ def harmony(folder: Path, models: str = "") -> None:
     seeds = folder / "seeds/tasks"
     seeds.mkdir(exist_ok=True)
     for name, rest, common in (("choose", CHOSEN_TASK, 1), ("write", WRITTEN_TASK, 0)):
-        files = ", ".join(f"{split}: seeds/tasks/{name}-{split}.jsonl" for split in ("train", "valid", "test"))
+        files = ", ".join(
+            f"{split}: seeds/tasks/{name}-{split}.jsonl" for split in ("train", "valid", "test")
+        )
         (seeds / f"{name}.yaml").write_text(LEARNED % (name, files) + "output_type" + rest)
         for at, (split, size) in enumerate((("train", 10), ("valid", 4), ("test", 6))):
             rows = [

@@ -16,7 +16,8 @@ from lem.records import MODES
 
 ROOT = Path(__file__).parents[1]
 SECTIONS = (
-    "defaults, memory, seeds, train, distil, models, prompts, benchmarks, tasks, imports, judge, compare"
+    "defaults, memory, seeds, train, distil, models, prompts, benchmarks, tasks, imports, judge, harmony, "
+    "compare"
 )
 DISTIL = "models: {baseline: {m: {from: x}}}\ndistil: {d: {model: %s, files: [f]"
 
@@ -188,7 +189,7 @@ def test_a_name_is_one_thing(refused):
         DISTIL.replace("d:", "v:") % "m" + ", mode: naked}}",
     ):
         says = refused("prompts: {v: {files: [a]}}\n" + clash)
-        assert "prompts, benchmarks, tasks and distil: 'v' is there twice" in says
+        assert "prompts, benchmarks, tasks, harmony.tasks and distil: 'v' is there twice" in says
 
 
 BOTH = "models: {baseline: {%s: {from: x}, %s: {from: x}}}\n"

@@ -72,7 +72,7 @@ def _pair(task: Task, requests: list[Any]) -> tuple[str, str]:
         right = _first(lm_eval.doc_to_target(doc))
         if isinstance(right, int) and lm_eval.config.doc_to_choice is not None:
             right = lm_eval.doc_to_choice(doc)[right]  # as lm-eval scores it
-        return context, f"{lm_eval.config.target_delimiter}{right}"
+        return context, f"{_delimiter(task)}{right}"
     gold = _first(lm_eval.doc_to_text(doc) if lm_eval.multiple_input else lm_eval.doc_to_target(doc))
     choices = list(lm_eval.doc_to_choice(doc))
     place = choices.index(gold) if isinstance(gold, str) else int(gold)
@@ -80,6 +80,13 @@ def _pair(task: Task, requests: list[Any]) -> tuple[str, str]:
         raise LemError(f"{task.whole.name}: doc_to_target: {gold!r} is none of {len(choices)} choices")
     context, answer = requests[place].args[:2]
     return context, answer
+
+
+def _delimiter(task: Task) -> str:
+    """Return what stands before an answer: behind a chat template nothing, as lm-eval has it of choices."""
+    config = task.whole.task.config
+    is_begun = config.gen_prefix and not str(config.gen_prefix)[-1].isspace()
+    return str(config.target_delimiter) if is_begun or not task.whole.spec.chat_template else ""
 
 
 def _first(right: Any) -> Any:  # noqa: ANN401 (a task's target is text, a number or a list of either)
