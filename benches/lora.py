@@ -2,8 +2,8 @@
 
 Same weights in float32, same batches in the same order, an adapter of the same shape, AdamW, no dropout.
 That the work is equal is held, not assumed: the first loss (of an adapter that adds nothing yet), the
-tokens that were learned, the adapter's size. Later losses part: each side draws its own first weights, and
-MLX's AdamW has no bias correction. One shape learns whole sequences, the other their last tokens alone.
+tokens that were learned, the adapter's size. Later losses part: each side draws its own first weights. One
+shape learns whole sequences, the other their last tokens alone.
 
     python -m benches lora                         # both shapes, both sides in turn
     python -m benches.lora lora-step-vs-peft       # one run of ours; prints JSON

@@ -406,15 +406,6 @@ def test_a_completion_model_has_no_chat_template(study, lem):
     assert said == "Error: params.yaml: harmony.train.chat_template: micro has none\n"
 
 
-def test_worked_examples_stand_in_front(ready, lem):
-    replace(PARAMS, "choose: {", "choose: {shots: 1, ")
-    found, _ = learned("choose")
-    assert all(asked.count("Question: ") == 2 for asked, _ in found)
-    lem("split", "--task", "choose")
-    lem(*run())
-    assert len(scores()) == 12
-
-
 # What is done again
 
 

@@ -318,14 +318,6 @@ def test_written_answers_are_told_apart_by_what_is_asked(lem):
     assert "item 0 of train is item 0 of test" in said and "drop_shared: true" in said
 
 
-def test_worked_examples_do_not_tell_items_apart(lem):
-    entry("{shots: 2}")
-    lem(*SPLIT)
-    assert about()["config"]["num_fewshot"] == 2
-    write("train", [*rows("train"), rows("test")[0]])
-    assert "item 10 of train is item 0 of test" in lem(*SPLIT, code=1).stderr
-
-
 def test_shared_items_are_dropped_from_what_comes_before_the_test(lem):
     entry("{drop_shared: true}")
     tested, chosen = rows("test")[1], rows("valid")[0]

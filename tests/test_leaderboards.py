@@ -426,3 +426,11 @@ def test_the_order_of_the_rows_changes_nothing():
     other = built(*reversed(both("s")))
     for table in TABLES:
         assert rows(one, f"from {table} order by all") == rows(other, f"from {table} order by all")
+
+
+@pytest.mark.parametrize(("value", "whole"), [(0.0, 1.0), (1.0, 1.0), (100.0, 100.0)])
+def test_none_or_all_of_few_items_is_no_certainty(value, whole):
+    told = leaderboards.spread({"value": value, "stderr": 0.0, "n": 120, "whole": whole})
+    assert told == pytest.approx((2 / 124 * 122 / 124 / 124) ** 0.5)
+    assert leaderboards.spread({"value": whole / 2, "stderr": 0.0, "n": 120, "whole": whole}) == 0
+    assert leaderboards.spread({"value": value, "stderr": None, "n": 120, "whole": whole}) is None

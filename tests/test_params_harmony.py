@@ -51,7 +51,7 @@ def test_the_section_is_read(load):
     short: {of: tuned, without_blocks: [3, 1], round_trip: 2}
   tasks:
     one: {}
-    two: {category: math, metric: acc, filter: strict, shots: null, drop_shared: true}
+    two: {category: math, metric: acc, filter: strict, drop_shared: true}
 """
     )
     how = study.harmony.train
@@ -62,8 +62,8 @@ def test_the_section_is_read(load):
         "base-4bit",
         "short",
     ]
-    assert study.harmony_task("one") == HarmonyTask("one", shots=0)
-    assert study.harmony_task("two") == HarmonyTask("two", "math", "acc", "strict", None, True)
+    assert study.harmony_task("one") == HarmonyTask("one")
+    assert study.harmony_task("two") == HarmonyTask("two", "math", "acc", "strict", True)
 
 
 def test_the_defaults_are_those_of_lm_harmony(load):
@@ -179,9 +179,8 @@ FAULTS = {
         "harmony.models.m.without_blocks: expected a list of int, found 3"
     ),
     "tasks: {t: {catgory: math}}": (
-        "harmony.tasks.t: unknown 'catgory'; known are category, metric, filter, shots, drop_shared"
+        "harmony.tasks.t: unknown 'catgory'; known are category, metric, filter, drop_shared"
     ),
-    "tasks: {t: {shots: -1}}": f"harmony.tasks.t.shots: expected 0 to {2**32 - 1}, found -1",
     "tasks: {t: {drop_shared: 'yes'}}": "harmony.tasks.t.drop_shared: expected bool, found 'yes'",
     "task: {}": "harmony: unknown 'task'; known are train, models, tasks",
 }

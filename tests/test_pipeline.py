@@ -96,7 +96,7 @@ SECTIONS = {
     "score-tuned": ["models.fine-tuned.${item.model}", "benchmarks.${item.benchmark}"],
     "judge-tuned": ["judge", "models.fine-tuned.${item.model}", "benchmarks.${item.benchmark}"],
     "lm-eval-tuned": ["memory", "models.fine-tuned.${item.model}", "tasks.${item.task}"],
-    "alter": ["harmony.models.${key}"],
+    "alter": ["seeds", "harmony.models.${key}"],
     "split": ["harmony.train", "harmony.tasks.${key}"],
     "harmony": ["memory", "harmony.train", "harmony.models.${item.model}", "harmony.tasks.${item.task}"],
     "check": [],

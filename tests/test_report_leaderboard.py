@@ -33,7 +33,7 @@ def changed(**more):
 def place(model, rank, regime=DIRECT, **more):
     """A row of the query `board_ranks`."""
     told = {"pc1": 100.0 - 50 * (rank or 3), "rank_low": rank or 1, "rank_high": 5, "p_best": 1 / (rank or 5)}
-    counts = {"not_told_apart": 1, "coverage": 1.0, "cells": 3}
+    counts = {"not_told_apart": 1, "coverage": 1.0, "cells": 3, "stderrs": 3}
     return {"source": "own", "regime": regime, "model": model, "rank": rank, **told, **counts, **more}
 
 
@@ -60,6 +60,18 @@ def test_a_board_says_what_follows_and_what_may_be_chance():
         "chance; first is **a**, in 100.0 % of the draws. The mean tau over 3 pairs of tasks is 0.500 "
         "(95 % 0.250-0.750), and PC1 tells 80.0 % of the variance."
     )
+
+
+@pytest.mark.parametrize(
+    ("stderrs", "said"),
+    [
+        (0, "; no score states a standard error: that noise is in no interval;"),
+        (2, "; 5 of 15 scores state no standard error: that noise is in no interval;"),
+    ],
+)
+def test_noise_that_nobody_states_is_said_to_be_in_no_interval(stderrs, said):
+    ranked = [{**row, "stderrs": stderrs} for row in places()]
+    assert said in leaderboard.board(board(), ranked)
 
 
 @pytest.mark.parametrize(
@@ -121,8 +133,11 @@ def test_what_training_changes_is_told_with_its_interval(more, said):
     assert line == (
         "- **What training changes**: the mean tau is 0.500 before and 0.625 after; paired, over the cells "
         f"of both (5 models, 3 tasks), the difference is {said} PC1's share of the variance changes by +10.0 "
-        "points."
+        "points. Resampling 5 models gives too short an interval, and models made of each other are no sample of "
+        "models."
     )
+    many = [{**row, "models": 10} for row in rows]
+    assert "Resampling" not in leaderboard.said(many, [*places(), *places(TRAINED)])
 
 
 def test_what_training_changes_is_not_told_of_too_few():

@@ -32,7 +32,7 @@ order by prompts, mode, metric, model
 """
 LEADERBOARD = """
 select rank, model, regime, round(pc1, 1) as pc1, rank_low, rank_high, round(p_best, 2) as p_best,
-       not_told_apart, coverage
+       not_told_apart, coverage, cells, stderrs, missing
 from leaderboard where source = 'own'
 order by regime, rank nulls last, model
 """

@@ -26,7 +26,7 @@ GLOBS = {
         *("baseline/*/model.json", "fine-tuned/*/model.json", "fine-tuned/*/s*.json"),
         "harmony/models/*/model.json",
     ),
-    "items": ("items/*.jsonl",),
+    "items": ("items/*.jsonl", "harmony/tasks/*/items.jsonl"),
     "losses": ("logs/*-train/*.jsonl", "distilled/*/losses.jsonl", "harmony/results/*/*/losses.jsonl"),
     "distilled": ("distilled/*/answers.jsonl",),
     "figures": ("figures/*.jsonl", "harmony/results/*/*/figures.jsonl"),

@@ -12,6 +12,7 @@ that training than before it is what `agreement` says, with an interval (Zhang, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, groupby
@@ -73,10 +74,14 @@ class Board:
     tasks: tuple[str, ...]
     cells: dict[tuple[str, str], Row]
 
-    def values(self, name: str = "value", tasks: Sequence[str] | None = None) -> Matrix:
-        """Return the values or the stderrs of all models on these tasks, by default on all."""
+    def values(self, tasks: Sequence[str] | None = None) -> Matrix:
+        """Return the values of all models on these tasks, by default on all."""
         over = self.tasks if tasks is None else tasks
-        return [[share(self.cells[model, task], name) for task in over] for model in self.models]
+        return [[share(self.cells[model, task], "value") for task in over] for model in self.models]
+
+    def spreads(self, tasks: Sequence[str]) -> Matrix:
+        """Return the standard errors of the same; None where nobody states one."""
+        return [[spread(self.cells[model, task]) for task in tasks] for model in self.models]
 
     @property
     def scored(self) -> tuple[list[str], list[str]]:
@@ -106,6 +111,20 @@ def _named(names: Sequence[str]) -> str:
 def share(cell: Row, name: str) -> float | None:
     """Return a cell's value or stderr as a share of its whole scale; as it stands where that is unknown."""
     return None if cell[name] is None else cell[name] / (cell["whole"] or 1)
+
+
+def spread(cell: Row) -> float | None:
+    """Return a cell's standard error as a share of its whole scale.
+
+    A rate of none or all has a formal error of 0, which is no certainty: there it is that of two more
+    successes and two more failures (A. Agresti and B. A. Coull, "Approximate is better than exact for
+    interval estimation of binomial proportions", The American Statistician 52 (1998)).
+    """
+    if cell["stderr"] == 0 and cell["n"] and cell["whole"] and share(cell, "value") in (0, 1):
+        more = cell["n"] + 4
+        rate = (2 + (cell["n"] if cell["value"] else 0)) / more
+        return math.sqrt(rate * (1 - rate) / more)
+    return share(cell, "stderr")
 
 
 def load_known(con: duckdb.DuckDBPyConnection) -> None:
@@ -146,7 +165,7 @@ def of_board(board: Board) -> dict[str, list[Row]]:
     if board.lacking:
         return {"agreement": [blank(board.source, board.regime, *board.scored, note=board.lacking)]}
     _, tasks = board.scored  # a task that nobody has a score on puts nobody above anybody
-    ranking = ranks.ranking(board.values(tasks=tasks), board.values("stderr", tasks))
+    ranking = ranks.ranking(board.values(tasks), board.spreads(tasks))
     agreement = concordance.agreement(board.values())
     return {
         "leaderboard": list(ranked(board, ranking)),

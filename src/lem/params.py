@@ -274,7 +274,7 @@ def _named_models_exist(study: Study) -> None:
             if name not in entries:
                 there = ", ".join(entries) or "none"
                 raise LemError(f"{where}: no model {name!r} under models; there are: {there}")
-        sets = (*study.prompts, *study.benchmarks, *study.tasks)
+        sets = (*study.prompts, *study.benchmarks, *study.tasks, *study.harmony.tasks)
         if declared.on and declared.on not in sets:
             there = ", ".join(sets) or "none"
             raise LemError(f"{where}: no benchmark, task or prompt set {declared.on!r}; there are: {there}")

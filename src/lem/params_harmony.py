@@ -5,7 +5,8 @@
       models: {my-model: {of: my-model}, my-4bit: {of: my-model, round_trip: 4}}
       tasks: {arc_easy: {}, my_task: {category: mathematics}}
 
-The defaults of `train` are those of LM-Harmony's README; where it is silent, of the trainer it uses.
+The defaults of `train` are LM-Harmony's: of its README, and where that is silent of its code. Two things are
+plainer here: the learning rate is constant, and gradients are not clipped. Questions have no worked examples.
 """
 
 from __future__ import annotations
@@ -67,8 +68,7 @@ class HarmonyTask:
     category: str | None = None  # as the registry of LM-Harmony's tasks says, where it knows the task
     metric: str | None = None  # likewise; else the first of the task's YAML
     filter: str | None = None
-    shots: int | None = 0  # worked examples in front of a question; null for as many as the YAML says
-    drop_shared: bool = False  # leave out of training what stands in another split too, in place of an error
+    drop_shared: bool = False  # in place of an error leave out what stands in a later split too
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ def record(study: Study, model: HarmonyModel) -> Model:
         dtype=card.dtype,
         quantization=f"{model.round_trip} bits, group {GROUP}, held in {card.dtype}" if bits else None,
         weights_sha=about["weights_sha"],
+        adapter_sha=about["adapter_sha"],
     )
 
 

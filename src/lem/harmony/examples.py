@@ -37,8 +37,8 @@ def examples(task: Task, lm: Model, how: HarmonyTraining) -> tuple[list[Tokens],
             cut += 1
         if over >= len(prompt):
             raise LemError(
-                f"{task.whole.name}: example {place} of train: its answer has {len(rest)} tokens, "
-                f"harmony.train.max_seq_length is {limit}"
+                f"{task.whole.name}: example {place} of train: its answer has {len(rest)} tokens; "
+                f"raise harmony.train.max_seq_length in params.yaml, which is {limit}"
             )
         prompt = prompt[max(over, 0) :]
         found.append(([*prompt, *rest], len(prompt) if how.mask_prompt else 1))

@@ -39,6 +39,7 @@ def measured(lm: Any, cell: Cell, split: Opened, regime: str, place: str) -> Mar
     Raises LemError where the metric is no number.
     """
     from lem.harness.results import evaluate
+    from lem.ingest.lm_eval.results import is_rate
 
     task, document = cell.task, cell.folder.relative_to("data") / "figures.jsonl"
     weights, facts = {"pretrained": str(cell.base)}, {"run_id": cell.run_id}
@@ -46,7 +47,10 @@ def measured(lm: Any, cell: Cell, split: Opened, regime: str, place: str) -> Mar
     got = found.results["results"][task.name]
     value, stderr = (_number(got.get(f"{task.metric}{kind},{task.filter}")) for kind in ("", "_stderr"))
     if value is None:
-        raise LemError(f"{task.whole.name}: {task.metric}, {task.filter}: no number for {cell.name}")
+        raise LemError(
+            f"{task.whole.name}: {task.metric}, {task.filter}: no number for {cell.name}; "
+            f"name another metric under harmony.tasks.{task.name} in params.yaml"
+        )
     figure = Figure(
         source=OWN,
         document=document.as_posix(),
@@ -55,10 +59,10 @@ def measured(lm: Any, cell: Cell, split: Opened, regime: str, place: str) -> Mar
         benchmark=task.name,
         metric=task.metric,
         value=value,
-        unit="rate",
+        unit="rate" if task.metric == "mcc" or is_rate(task.metric, value) else "as given",
         stderr=stderr,
         n=len(split.task.eval_docs),
-        limited=False,
+        limited=("test" if place == TEST else "valid") in task.splits.limited,
         filter=task.filter,
         regime=regime,
         higher_is_better=task.higher_is_better,

@@ -43,6 +43,7 @@ class Splits:
     valid: Opened
     test: Opened
     dropped: int = 0
+    limited: frozenset[str] = frozenset()  # those of which only a draw is used
 
     @property
     def parts(self) -> dict[str, Opened]:
@@ -58,6 +59,7 @@ def of(found: Opened, settings: HarmonyTraining, drop_shared: bool = False) -> S
     docs = _docs(found, settings)
     limits = {"train": settings.max_train, "valid": settings.max_valid, "test": settings.max_test}
     drawn = {name: _drawn(docs[name], limits[name], f"{settings.seed} {name}") for name in limits}
+    limited = frozenset(name for name, some in drawn.items() if len(some) < len(docs[name]))
     parts = {name: part(found, some) for name, some in drawn.items()}
     keys = {name: identities(one) for name, one in parts.items()}
     shared = list(_shared(keys))
@@ -65,12 +67,12 @@ def of(found: Opened, settings: HarmonyTraining, drop_shared: bool = False) -> S
         raise LemError(_told(found, drawn, shared))
     out = {name: {place for split, place, _, _ in shared if split == name} for name in parts}
     if not shared:
-        return Splits(parts["train"], parts["valid"], parts["test"])
+        return Splits(parts["train"], parts["valid"], parts["test"], 0, limited)
     kept = {name: [d for at, d in enumerate(some) if at not in out[name]] for name, some in drawn.items()}
     if empty := next((name for name, some in kept.items() if not some), None):
         raise LemError(f"{found.name}: every item of its {empty} split stands in another; nothing is left")
     train, valid, test = (part(found, kept[name]) for name in ("train", "valid", "test"))
-    return Splits(train, valid, test, len(shared))
+    return Splits(train, valid, test, len(shared), limited)
 
 
 def _docs(found: Opened, settings: HarmonyTraining) -> dict[str, list[Doc]]:

@@ -48,8 +48,8 @@ def opened(study: Study, name: str) -> Iterator[Task]:
     Raises LemError for whatever is wrong with its YAML, its splits or its metric.
     """
     spec, settings = study.harmony_task(name), study.harmony.train
-    how = TaskSpec(
-        name, settings.chat_template, spec.shots, batch_size=settings.eval_batch_size, seed=settings.seed
+    how = TaskSpec(  # no worked examples: one might be of the split that is asked
+        name, settings.chat_template, shots=0, batch_size=settings.eval_batch_size, seed=settings.seed
     )
     with harness.opened(how) as found:
         metric, better = _metric(found, spec)

@@ -21,6 +21,8 @@ NEEDED = ("boards", "board_ranks", "board_cells", "board_notes", "board_categori
 MANY_MODELS, MANY_TASKS = 30, 8
 """Beyond either, somebody else's leaderboard is shown without its scores."""
 SHOWN, NOTES = 20, 8
+MANY_ENOUGH = 10
+"""Models, below which a bootstrap over them is said to be too sure."""
 TAU = "tau-b"
 
 
@@ -89,6 +91,7 @@ def board(row: Row, ranked: Sequence[Row]) -> str:
         return f"{name}: no ranking; {text(row['note'])}."
     told = [f"{count(row['models'], 'model')} on {count(row['tasks'], 'task')}"]
     told += [_apart(row["untold"], row["compared"])] if row["compared"] else []
+    told += _silent(ranked)
     return f"{name}: {'; '.join([*told, _first(ranked)])}. {_agreement(row)}"
 
 
@@ -100,6 +103,17 @@ def _apart(untold: int, pairs: int) -> str:
         return f"none {of} is told apart: the whole order may be chance"
     are, their = ("is", "its") if untold == 1 else ("are", "their")
     return f"{untold:,} {of} {are} not told apart: {their} order may be chance"
+
+
+def _silent(ranked: Sequence[Row]) -> list[str]:
+    """Return how many scores state no standard error, whose noise is in no interval then."""
+    known = sum(round(row["coverage"] * row["cells"]) for row in ranked)
+    silent = known - sum(row["stderrs"] for row in ranked)
+    if not silent:
+        return []
+    who = "no score states" if silent == known else f"{silent:,} of {count(known, 'score')} state no"
+    error = "a standard error" if silent == known else "standard error"
+    return [f"{who} {error}: that noise is in no interval"]
 
 
 def _first(ranked: Sequence[Row]) -> str:
@@ -143,8 +157,15 @@ def change(boards: Mapping[str, Row]) -> str:
     size = f"{_tau(row['tau_mean'], sign=True)} ({_interval(row, sign=True)})"
     return (
         f"**What training changes**: the mean tau is {before} before and {after} after; paired, over {over}, "
-        f"the difference is {size}: {_verdict(row)}.{_gained(row['pc1_share'])}"
+        f"the difference is {size}: {_verdict(row)}.{_gained(row['pc1_share'])}{_few(row['models'])}"
     )
+
+
+def _few(models: int) -> str:
+    if models >= MANY_ENOUGH:
+        return ""
+    told = f"Resampling {count(models, 'model')} gives too short an interval"
+    return f" {told}, and models made of each other are no sample of models."
 
 
 def _gained(share: float | None) -> str:

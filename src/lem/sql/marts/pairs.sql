@@ -57,8 +57,6 @@ by_model as (
         = (b.source, b.entry, b.prompts, b.mode, b.metric, b.regime, b.filter, b.scorer)
     where
         (wanted.kind = 'declared' or b.role = 'baseline') and coalesce(wanted.prompts, a.prompts) = a.prompts
-        -- a leaderboard is no part of what was declared unless its task is named
-        and (wanted.kind <> 'declared' or wanted.prompts is not null or a.scorer <> 'harmony')
         -- of a benchmark, what it scores is declared on; its signs are what a prompt set has
         and (wanted.kind <> 'declared' or a.benchmark is not null or (a.source, a.prompts) not in (from scored))
 ),
