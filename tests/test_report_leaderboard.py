@@ -133,8 +133,8 @@ def test_what_training_changes_is_told_with_its_interval(more, said):
     assert line == (
         "- **What training changes**: the mean tau is 0.500 before and 0.625 after; paired, over the cells "
         f"of both (5 models, 3 tasks), the difference is {said} PC1's share of the variance changes by +10.0 "
-        "points. Resampling 5 models gives too short an interval, and models made of each other are no sample of "
-        "models."
+        "points. Resampling 5 models gives too short an interval, and models made of each other are no "
+        "sample of models."
     )
     many = [{**row, "models": 10} for row in rows]
     assert "Resampling" not in leaderboard.said(many, [*places(), *places(TRAINED)])
