@@ -24,7 +24,7 @@ from test_gguf_files import small_gguf
 
 GOLDEN = Path(__file__).with_name("golden.json")
 CHOOSE = """\
-  choose:
+  chosen:
     {file: seeds/benchmarks/choose.jsonl, id: null, prompt: q, answer: a,
      correct: right, incorrect: wrong, score: multiple_choice}
 """
@@ -63,6 +63,13 @@ def of_adapter(folder, losses):
     return digest([config, sorted((name, array.shape) for name, array in tensors.items()), curve])
 
 
+def of_cell(folder):
+    """Return the hash of a leaderboard's cell: what was measured where; of a trained model not how much."""
+    text = "".join((folder / f"{name}.jsonl").read_text() for name in ("figures", "scores"))
+    rows = [json.loads(line) for line in text.splitlines()]
+    return digest([{**row, "value": None, "stderr": None} if "regime" in row else row for row in rows])
+
+
 def of_tables():
     rows = []
     for file in sorted(layout.TABLES.glob("*.parquet")):
@@ -92,6 +99,7 @@ def outputs(make_study, tmp_path_factory):
         judged = f"judge: {{url: '{judge.url}', model: a-judge, rubrics: {{sums: truthfulness}}}}"
         text = Path("params.yaml").read_text()
         Path("params.yaml").write_text(text.replace("judge: {rubrics: {}}", judged) + CHOOSE)
+        micro.harmony(folder)
         Path("seeds/benchmarks/choose.jsonl").write_text("".join(json.dumps(row) + "\n" for row in CHOICES))
         for words in (
             "ingest --import published",
@@ -105,9 +113,12 @@ def outputs(make_study, tmp_path_factory):
             "judge --model micro --benchmark sums",
             "task --task pick",
             "lm-eval --model micro --task pick",
-            "items --benchmark choose",
-            "generate --model micro --prompts choose",
-            "score --model micro --benchmark choose",
+            "items --benchmark chosen",
+            "generate --model micro --prompts chosen",
+            "score --model micro --benchmark chosen",
+            "alter --model micro-4bit",
+            "split --task write",
+            "harmony --model micro-4bit --task write",
             "check",
             "warehouse",
             "claims",
@@ -128,7 +139,10 @@ def outputs(make_study, tmp_path_factory):
             ),
             "score": of_json("data/scores/sums/micro.jsonl"),
             "task": digest(json.loads(Path("data/tasks/pick.json").read_text())),
-            "weigh": of_json("data/scores/choose/micro.jsonl"),
+            "weigh": of_json("data/answers/chosen/micro.jsonl"),
+            "alter": digest(json.loads(Path("data/harmony/models/micro-4bit/weights.json").read_text())),
+            "split": digest(json.loads(Path("data/harmony/tasks/write/task.json").read_text())),
+            "harmony": of_cell(Path("data/harmony/results/micro-4bit/write")),
             "lm-eval": of_json("data/scores/pick/micro.jsonl", "data/figures/micro-pick.jsonl"),
             "judge": of_json("data/judged/sums/micro.jsonl"),
             "check": digest(json.loads(Path("reports/checks.json").read_text())),

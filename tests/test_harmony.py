@@ -342,7 +342,7 @@ def test_an_answer_that_is_longer_than_the_limit(ready):
     with pytest.raises(LemError) as caught:
         learned("write", max_seq_length=3)
     said = "seeds/tasks/write.yaml: example 0 of train: its answer has "
-    assert caught.value.message.startswith(said) and caught.value.message.endswith("max_seq_length is 3")
+    assert caught.value.message.startswith(said) and caught.value.message.endswith("in params.yaml, which is 3")
 
 
 @pytest.mark.parametrize(
@@ -417,6 +417,7 @@ def test_a_second_call_trains_and_asks_nothing(ended, lem, monkeypatch):
     assert not list(HALF_DONE.rglob("*.jsonl")) and not list(HALF_DONE.rglob("*.safetensors"))
 
 
+@pytest.mark.slow
 def test_the_order_of_the_cells_and_the_folder_change_nothing(done, built, tmp_path, monkeypatch, lem):
     at_work(built, tmp_path, monkeypatch)
     for task in reversed(TASKS):
@@ -750,6 +751,7 @@ def test_a_damaged_epoch_is_named_and_runs_again_when_it_is_deleted(ready, done,
     assert lasting(folder_of()) == lasting(done / folder_of())
 
 
+@pytest.mark.slow
 def test_epochs_of_other_settings_are_not_gone_on_from(ready, lem):
     half_done()
     replace(PARAMS, "learning_rate: 2.0e-2", "learning_rate: 1.0e-2")

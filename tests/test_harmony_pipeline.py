@@ -105,6 +105,7 @@ def test_one_more_task_runs_its_own_cells_alone(clone):
     assert len(after) == 2 * len(before)
 
 
+@pytest.mark.slow
 def test_one_more_model_runs_its_own_cells_alone(clone):
     replace(clone / "params.yaml", "    micro: {of: micro}\n", f"    {NEW_MODEL}    micro: {{of: micro}}\n")
     before = results(clone)
@@ -112,6 +113,7 @@ def test_one_more_model_runs_its_own_cells_alone(clone):
     assert {name: found for name, found in results(clone).items() if "4bit" not in name} == before
 
 
+@pytest.mark.slow
 def test_what_runs_every_cell_again(clone):
     text = (clone / "params.yaml").read_text()
     for old, new in (("learning_rate: 2.0e-2", "learning_rate: 1.0e-2"), ("rank: 8,", "rank: 8, seed: 1,")):

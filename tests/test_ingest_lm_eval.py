@@ -308,9 +308,11 @@ def test_two_filters_read_one_answer(folder: Path) -> None:
 def test_figures_and_scores_join_and_agree(folder: Path) -> None:
     ingest(folder)
     query = f"""
+        with figures as (from read_json('{OUT}/figures/*') select * replace (coalesce(filter, 'none') as filter)),
+        scores as (from read_json('{OUT}/scores/*/*') select * replace (coalesce(filter, 'none') as filter))
         select benchmark, metric, filter, any_value(f.value), avg(s.value), any_value(n), count(*)
-        from read_json('{OUT}/figures/*') as f
-        join read_json('{OUT}/scores/*/*') as s using (model, benchmark, metric, filter, task_version)
+        from figures as f
+        join scores as s using (model, benchmark, metric, filter, task_version)
         group by all order by all
     """
     with duckdb.connect() as con:

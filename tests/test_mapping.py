@@ -174,7 +174,7 @@ def test_each_file_is_told_by_its_rows(study, page):
         "| answers/sums/m.jsonl | 8 | JSONL (seed_id, prompt, response, gen_time, chars, mode and 12 more) "
         "| Responses | m | 8 answers to sums, mode naked |",
         "| scores/sums/lek.s0.jsonl | 8 | JSONL (run_id, model, benchmark, item_id, metric, value "
-        "and 10 more) | Scores | lek.s0 | 8 scores of sums, mode naked; metric: exact_match |",
+        "and 3 more) | Scores | lek.s0 | 8 scores of sums; metric: exact_match |",
         "| items/sums.jsonl | 8 | JSONL (benchmark, item_id, question, gold, sha, source and 2 more) "
         "| Items | - | 8 questions of sums |",
         "| logs/m-sums-naked.log | 3 lines | text log | Log | m | 3 lines of the log of sums, mode naked |",
@@ -375,7 +375,7 @@ def test_another_batch_size_is_no_base_to_divide_by(study, page, lem):
 def test_differences_have_their_verdicts(study, page):
     told = section(page(), "### Accuracy and refusals, fine-tuned minus baseline")
     (row,) = [line for line in told.splitlines() if "| exact_match |" in line]
-    assert row.startswith("| own | 1M | lek | m | sums | naked | exact_match | flexible | 7 | ")
+    assert row.startswith("| own | 1M | lek | m | sums | naked | exact_match | flexible | number | direct | 7 | ")
     with sandbox.connect(layout.TABLES) as tables:
         sql = "select verdict, round(difference, 1) from scale_delta where metric = 'exact_match'"
         ((verdict, difference),) = tables.execute(sql).fetchall()

@@ -37,7 +37,7 @@ RECIPES = {
     "check": 6,
     "warehouse": 6,
     "claims": 1,
-    "mapping": 1,
+    "mapping": 2,
     "report": 5,
 }
 
