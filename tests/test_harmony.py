@@ -342,7 +342,8 @@ def test_an_answer_that_is_longer_than_the_limit(ready):
     with pytest.raises(LemError) as caught:
         learned("write", max_seq_length=3)
     said = "seeds/tasks/write.yaml: example 0 of train: its answer has "
-    assert caught.value.message.startswith(said) and caught.value.message.endswith("in params.yaml, which is 3")
+    assert caught.value.message.startswith(said)
+    assert caught.value.message.endswith("in params.yaml, which is 3")
 
 
 @pytest.mark.parametrize(

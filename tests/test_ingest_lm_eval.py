@@ -305,11 +305,14 @@ def test_two_filters_read_one_answer(folder: Path) -> None:
     assert {s.task_version for s in scores("sums")} == {"3"}
 
 
+FILTER = "coalesce(filter, 'none') as filter"
+
+
 def test_figures_and_scores_join_and_agree(folder: Path) -> None:
     ingest(folder)
     query = f"""
-        with figures as (from read_json('{OUT}/figures/*') select * replace (coalesce(filter, 'none') as filter)),
-        scores as (from read_json('{OUT}/scores/*/*') select * replace (coalesce(filter, 'none') as filter))
+        with figures as (select * replace ({FILTER}) from read_json('{OUT}/figures/*')),
+        scores as (select * replace ({FILTER}) from read_json('{OUT}/scores/*/*'))
         select benchmark, metric, filter, any_value(f.value), avg(s.value), any_value(n), count(*)
         from figures as f
         join scores as s using (model, benchmark, metric, filter, task_version)

@@ -375,7 +375,8 @@ def test_another_batch_size_is_no_base_to_divide_by(study, page, lem):
 def test_differences_have_their_verdicts(study, page):
     told = section(page(), "### Accuracy and refusals, fine-tuned minus baseline")
     (row,) = [line for line in told.splitlines() if "| exact_match |" in line]
-    assert row.startswith("| own | 1M | lek | m | sums | naked | exact_match | flexible | number | direct | 7 | ")
+    of = "| own | 1M | lek | m | sums | naked | exact_match | flexible | number | direct | 7 | "
+    assert row.startswith(of)
     with sandbox.connect(layout.TABLES) as tables:
         sql = "select verdict, round(difference, 1) from scale_delta where metric = 'exact_match'"
         ((verdict, difference),) = tables.execute(sql).fetchall()
