@@ -26,7 +26,8 @@ repro: $(READY)  ## pull the reference run, rebuild the weights, run what change
 	@lem sql "$(SUMMARY)"
 
 fresh: $(READY)  ## recompute the study from zero; imports and the leaderboard's cells are pulled (make fresh-harmony)
-	@dvc pull -q --allow-missing $(IMPORTS) harmony/dvc.yaml
+	@$(if $(IMPORTS),dvc pull -q $(IMPORTS))
+	-@dvc pull -q --allow-missing harmony/dvc.yaml   # a cell made by hand stays as it is, and dvc says so
 	rm -rf .lem/journal .lem/training data/answers data/baseline data/benchmarks data/distilled/* data/figures/* \
 		data/fine-tuned data/items data/judged/* data/logs data/models data/scores data/tasks data/training
 	dvc repro --force --no-run-cache $$(dvc stage list --name-only dvc.yaml | grep -vxE '$(BEHIND)')
