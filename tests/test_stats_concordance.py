@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lem.stats.bootstrap import bca_levels, times_drawn
-from lem.stats.concordance import agreement, block_means, difference, tau_b
+from lem.stats.concordance import agreement, difference, tau_b
 
 
 def normal(seed, *shape):
@@ -212,25 +212,6 @@ def test_one_task_turned_round_turns_its_taus(table):
     for task in (1, 2):
         assert after[0][task] == (None if before[0][task] is None else -before[0][task])
     assert after[1] == [after[1][0], *before[1][1:]]
-
-
-def test_blocks_by_hand():
-    taus = [[1.0, 0.5, 0.1, None], [0.5, 1.0, 0.3, 0.9], [0.1, 0.3, 1.0, 0.7], [None, 0.9, 0.7, 1.0]]
-    assert block_means(taus, ["maths", "maths", "code", None]) == [
-        ("maths", "maths", 1, 0.5),
-        ("maths", "code", 2, pytest.approx(0.2)),
-    ]
-    assert block_means(taus, ["b", "a", "b", "a"]) == [
-        ("b", "b", 1, 0.1),
-        ("b", "a", 3, pytest.approx(1.5 / 3)),
-        ("a", "a", 1, 0.9),
-    ]
-    assert block_means(taus, [None] * 4) == block_means([], []) == []
-
-
-def test_as_many_groups_as_tasks_are_expected():
-    with pytest.raises(ValueError, match="1 groups for 2 tasks"):
-        block_means([[1.0, 0.5], [0.5, 1.0]], ["maths"])
 
 
 def test_a_difference_is_of_the_means():

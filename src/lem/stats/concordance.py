@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from lem.stats.bootstrap import BATCH, bca_levels, times_drawn
@@ -116,30 +115,6 @@ def difference(a: Sequence[Row], b: Sequence[Row], resamples: int = RESAMPLES) -
         lambda times: _taus(signs[1], times) - _taus(signs[0], times), int(kept.sum()), resamples
     )
     return Difference(found.mean, found.low, found.high, found.method, found.models)
-
-
-def block_means(
-    taus: Sequence[Sequence[float | None]], groups: Sequence[str | None]
-) -> list[tuple[str, str, int, float]]:
-    """Return the mean tau within and between groups: two groups, the number of task pairs, the mean.
-
-    One group a task, None for none: such a task is left out, and so is a pair of groups without a
-    tau. Groups come in the order of their first task. ValueError where there are not as many groups
-    as tasks.
-    """
-    if len(groups) != len(taus):
-        raise ValueError(f"{len(groups)} groups for {len(taus)} tasks: one a task is expected")
-    names = list(dict.fromkeys(group for group in groups if group is not None))
-    blocks: dict[tuple[int, int], list[float]] = {}
-    for (i, left), (j, right) in combinations(enumerate(groups), 2):
-        tau = taus[i][j]
-        if tau is not None and left is not None and right is not None:
-            first, second = sorted((names.index(left), names.index(right)))
-            blocks.setdefault((first, second), []).append(tau)
-    return [
-        (names[i], names[j], len(found), math.fsum(found) / len(found))
-        for (i, j), found in sorted(blocks.items())
-    ]
 
 
 class _Signs(NamedTuple):
