@@ -15,7 +15,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from lem import claims, engine, layout, stats
+from lem import claims, engine, layout, stats, whole_tables
 from lem.claims import command
 from lem.claims.files import Relation, read
 from lem.claims.verdicts import Answer, Evidence, figure, judged
@@ -66,6 +66,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_study()
         found = f"{FINDING} from range(3)"
         con.execute(f"copy ({found}) to 'reports/tables/quality_findings.parquet' (format parquet)")
+        whole_tables.seal(layout.TABLES)
     return folder
 
 
@@ -137,6 +138,7 @@ def stated() -> None:
             "copy (select 'theirs' as source, 'exact_match' as metric, 60.0 as value) "
             "to 'reports/tables/figures.parquet' (format parquet)"
         )
+    whole_tables.seal(layout.TABLES)
 
 
 def test_what_is_only_stated_is_not_reproduced(study: Path) -> None:
@@ -307,6 +309,7 @@ def test_no_artefact_without_the_finding(study: Path) -> None:
     assert verdict == "reproduced"
     assert reason.endswith("The audit finds no never_found here, so nothing was repaired.")
     Path("reports/tables/quality_findings.parquet").unlink()
+    whole_tables.seal(layout.TABLES)
     assert verdict_of(repaired=pair("flexible"), finding="misread")[0] == "reproduced"
 
 
@@ -674,7 +677,7 @@ def test_a_strangers_query_reads_the_tables_and_does_nothing_else(study: Path, s
 
 
 def everything(folder: Path) -> dict[str, str]:
-    files = (path for path in folder.rglob("*") if path.is_file())
+    files = (path for path in folder.rglob("*") if path.is_file() and ".lem" not in path.parts)
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -697,6 +700,7 @@ def table(name: str, *rows: dict[str, object]) -> None:
     Path("rows.json").write_text(json.dumps(rows))
     with duckdb.connect() as con:
         con.execute(f"copy (from read_json('rows.json')) to 'reports/tables/{name}.parquet' (format parquet)")
+    whole_tables.seal(layout.TABLES)
 
 
 def published_rows() -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from lem import doctor, layout, mapping, record_files, sandbox
+from lem import doctor, layout, mapping, record_files, sandbox, whole_tables
 from lem.cli import main
 from lem.errors import LemError
 from lem.ingest import ingest
@@ -395,6 +395,7 @@ def test_findings_are_told(study, page):
     duckdb.execute(
         f"copy (select 'own' as source, 'loop' as rule, 'warning' as severity from range(3)) to '{file}'"
     )
+    whole_tables.seal(layout.TABLES)
     assert "| own | loop | warning | 3 |" in section(page(), "### What the audit found")
 
 
@@ -509,6 +510,7 @@ def test_without_data_it_says_what_to_run(study, lem):
 
 def test_older_tables_are_an_error_with_what_to_do(study, lem):
     (layout.TABLES / "scale_delta.parquet").unlink()
+    whole_tables.seal(layout.TABLES)
     assert "run `lem warehouse`" in lem("mapping", code=1).output
 
 

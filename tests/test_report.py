@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lem import layout, metrics, record_files, report, sandbox, warehouse
+from lem import layout, metrics, record_files, report, sandbox, warehouse, whole_tables
 from lem.errors import LemError
 from lem.params_models import Training
 from lem.records import (
@@ -893,8 +893,10 @@ def test_tables_that_are_missing_or_older(study, lem):
     written()
     old = "copy (select 'm' as name) to 'reports/tables/models.parquet' (format parquet)"
     __import__("duckdb").sql(old)
+    whole_tables.seal(layout.TABLES)
     assert "run `lem warehouse`" in lem("report", code=1).output
     (layout.TABLES / "comparisons.parquet").unlink()
+    whole_tables.seal(layout.TABLES)
     with (
         sandbox.connect(layout.TABLES) as con,
         pytest.raises(LemError, match=r"comparisons does not exist.*: .* `lem ware"),

@@ -25,6 +25,7 @@ from click.testing import CliRunner, Result
 from lem import sandbox, sql_command
 from lem.errors import LemError
 from lem.sql_command import admit, connect, describe, render, sizes
+from lem.whole_tables import Files
 
 SCORES = """
     select * from (values
@@ -615,7 +616,7 @@ def test_ctrl_c_is_as_it_was_afterwards(study: Path) -> None:
 
 def test_a_thread_reads_on_where_it_was_and_not_where_another_is(tmp_path: Path) -> None:
     (tmp_path / "t").write_bytes(b"0123456789")
-    table = sandbox._Table((tmp_path / "t").open("rb", buffering=0))
+    table = sandbox._Table(Files({"t": tmp_path / "t"}), "t")
     table.seek(2)
     with ThreadPoolExecutor(1) as other:
         other.submit(table.seek, 7).result()

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lem import compare_harness, derive, layout
+from lem import compare_harness, derive, layout, sandbox
 from lem.errors import LemError
 from lem.records import MODES, OWN
 from lem.report import harness, paired
@@ -147,15 +147,7 @@ def published_tables(name: str) -> None:
 
 def opened(tables: Path, needs: Sequence[str] = NEEDS) -> duckdb.DuckDBPyConnection:
     """Return a connection with the tables that a comparison is computed from."""
-    import duckdb
-
-    con = duckdb.connect(":memory:", config={"threads": 1})
-    for table in needs:
-        path = tables / f"{table}.parquet"
-        if not path.is_file():
-            raise LemError(f"{path}: no such table; run `dvc repro` (or `lem warehouse`) or `dvc pull` first")
-        con.execute(f"create view {table} as from read_parquet('{path}')")
-    return con
+    return sandbox.connect(tables, needs=needs, threads=1)
 
 
 def compared(

@@ -35,7 +35,7 @@ RECIPES = {
     "score": 3,
     "judge": 2,
     "check": 6,
-    "warehouse": 6,
+    "warehouse": 7,
     "claims": 1,
     "mapping": 2,
     "report": 5,

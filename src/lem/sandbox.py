@@ -13,19 +13,19 @@ system that has these files and no way of writing.
 from __future__ import annotations
 
 import datetime
-import io
-import os
 import re
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from lem import sql_functions
+from lem import sql_functions, whole_tables
 from lem.errors import LemError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+REBUILD = "run `dvc repro` (or `lem warehouse`) or `dvc pull` first"
 READ_ONLY = "the tables cannot be written, only read"
 READS = re.compile(
     r"(?>\s|\(|--[^\n]*\n|/\*.*?\*/)*+(with|select|from|pivot|explain|describe)\b", re.I | re.S
@@ -33,71 +33,82 @@ READS = re.compile(
 SHUT = """
 set enable_progress_bar = false;  -- it is drawn on stdout
 set enable_external_file_cache = false;  -- one call asks once
+set memory_limit = '4GB';
 set temp_directory = '';  -- a query may read and write where DuckDB spills
 set enable_external_access = false;
 set lock_configuration = true;
 """
 
 
-def connect(tables: Path, opened: set[str] | None = None) -> DuckDBPyConnection:
+def connect(
+    tables: Path,
+    opened: set[str] | None = None,
+    needs: Sequence[str] = (),
+    threads: int | None = None,
+) -> DuckDBPyConnection:
     """Return an in-memory connection with a view for each Parquet file of a folder, shut to all else.
 
+    All files are of one whole state (lem.whole_tables), and stay what they are until it is closed.
     `opened` gets the name of each table whose file DuckDB opens, which it does for every query
     that reads it: cleared before a query it says what that query read, however it is worded.
+    `needs`: these tables alone. `threads`: DuckDB's; one adds numbers in the same order every time.
 
-    Raises LemError when there is no table or a file is not Parquet.
+    Raises LemError when there is no table, one of `needs` is missing or a file is not Parquet.
     """
     import duckdb
 
-    files = {f"tables://{path.name}": path for path in sorted(tables.glob("*.parquet"))}
-    if not files:
-        raise LemError(f"{tables}: no tables yet; run `dvc repro` (or `lem warehouse`) or `dvc pull` first")
-    con = duckdb.connect(":memory:")
+    files = whole_tables.opened(tables)
+    there = list(files.descriptors)
+    if not there and not needs:
+        raise LemError(f"{tables}: no tables yet; {REBUILD}")
+    if lacking := [name for name in needs if name not in there]:
+        raise LemError(f"{tables / lacking[0]}.parquet: no such table; {REBUILD}")
+    con = duckdb.connect(":memory:", config={"threads": threads} if threads else {})
     con.register_filesystem(_read_only(files, set() if opened is None else opened))
-    for url, path in files.items():
+    urls = {name: _text(f"tables://{name}.parquet") for name in needs or there}
+    for name, url in urls.items():
         try:
-            con.execute(f"create view {identifier(path.stem)} as from read_parquet({_text(url)})")
+            con.execute(f"create view {identifier(name)} as from read_parquet({url})")
         except duckdb.Error as err:
             con.close()
+            path = tables / f"{name}.parquet"
             raise LemError(f"{path}: not Parquet; run `dvc repro` or `dvc pull`: {_message(err)}") from err
     sql_functions.register(con)
-    con.execute(f"set allowed_paths = [{', '.join(map(_text, files))}]")
+    con.execute(f"set allowed_paths = [{', '.join(urls.values())}]")
     con.execute(SHUT)
     return con
 
 
 class _Table:
-    """A file with a position for each thread: DuckDB's threads seek and read in the same one."""
+    """A file with a position for each thread and user: DuckDB's threads seek and read in the same one."""
 
-    def __init__(self, file: io.FileIO) -> None:
-        self.file, self.at = file, threading.local()
+    def __init__(self, files: whole_tables.Files, name: str) -> None:
+        self.files, self.name, self.at = files, name, threading.local()
 
     def seek(self, position: int) -> None:
         self.at.position = position
 
     def read(self, size: int) -> bytes:
-        found = os.pread(self.file.fileno(), size, self.at.position)
+        found = self.files.read(self.name, size, self.at.position)
         self.at.position += len(found)
         return found
 
-    def __del__(self) -> None:
-        self.file.close()  # DuckDB only lets go of it
 
-
-def _read_only(files: dict[str, Path], opened: set[str]) -> Any:  # noqa: ANN401 (fsspec is untyped)
+def _read_only(files: whole_tables.Files, opened: set[str]) -> Any:  # noqa: ANN401 (fsspec is untyped)
     from fsspec import AbstractFileSystem
 
     class Tables(AbstractFileSystem):  # type: ignore[misc]
         """The file system `tables://`: what DuckDB's reader asks for, and nothing that writes."""
 
         protocol = "tables"
+        cachable = False  # one a connection
 
         def _open(self, path: str, mode: str = "rb", **_: object) -> _Table:
             if mode != "rb":
                 raise PermissionError(READ_ONLY)
-            file = files[f"tables://{path}"]
-            opened.add(file.stem)
-            return _Table(file.open("rb", buffering=0))
+            name = _name(path)
+            opened.add(name)
+            return _Table(files, name)
 
         def _rm(self, path: str) -> NoReturn:
             raise PermissionError(READ_ONLY)
@@ -106,12 +117,16 @@ def _read_only(files: dict[str, Path], opened: set[str]) -> Any:  # noqa: ANN401
             return [path]
 
         def info(self, path: str, **_: object) -> dict[str, object]:
-            return {"name": path, "size": files[path].stat().st_size, "type": "file"}
+            return {"name": path, "size": files.stat(_name(path)).st_size, "type": "file"}
 
         def modified(self, path: str) -> datetime.datetime:
-            return datetime.datetime.fromtimestamp(files[path].stat().st_mtime, tz=datetime.UTC)
+            return datetime.datetime.fromtimestamp(files.stat(_name(path)).st_mtime, tz=datetime.UTC)
 
     return Tables()
+
+
+def _name(path: str) -> str:
+    return path.removeprefix("tables://").removesuffix(".parquet")
 
 
 def admit(con: DuckDBPyConnection, sql: str) -> None:

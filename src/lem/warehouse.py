@@ -10,15 +10,31 @@ it are what people read. Same rows, same bytes.
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import os
+import shutil
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lem import audit, derive, engine, layout, leaderboards, metrics, params, params_file, records, rules
+from lem import (
+    audit,
+    derive,
+    engine,
+    layout,
+    leaderboards,
+    metrics,
+    params,
+    params_file,
+    records,
+    rules,
+    whole_tables,
+)
 from lem.errors import LemError
 from lem.record_files import write_json
 from lem.scoring import sign_scores
@@ -64,6 +80,8 @@ group by all order by all
 """
 LARGEST_RECORD = 2**28  # bytes of one record as JSON
 SPILL = Path(".lem/spill")
+ASIDE = Path(".lem/tables")
+LOCK = Path(".lem/warehouse.lock")
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,  # sums of doubles in another order would be other bytes
     "checkpoint_threshold": "1TB",  # nothing is kept, so nothing need be packed
@@ -88,7 +106,8 @@ def command() -> None:
         raise LemError(
             "\n".join(["the finished tables break rules; nothing was written:", *map(str, broken)])
         )
-    counts = export(con, layout.TABLES)
+    with alone():
+        counts = export(con, layout.TABLES)
     write_json(layout.DATA / "benchmarks" / "summary.json", overview(con))
     write_json(layout.REPORTS / "plots" / "accuracy.json", accuracies(con))
     write_json(layout.REPORTS / "plots" / "losses.json", losses(con))
@@ -191,22 +210,41 @@ def count(con: duckdb.DuckDBPyConnection, table: str) -> int:
 
 
 def export(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
-    """Write each table as Parquet, whole or not at all; return {table: rows}.
+    """Write each table as Parquet, all or none; return {table: rows}.
 
-    Each file is replaced by rename and files of tables that are no more are removed.
+    All are written aside before the first is replaced; what else lies in the folder is removed, and
+    `tables.json` says in the end that they belong together (lem.whole_tables).
     """
     folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(ASIDE, ignore_errors=True)  # of one that was killed
+    ASIDE.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(2) as pool:  # each table is written by one thread
-        list(pool.map(lambda table: _write(con.cursor(), table, folder), TABLES))
-    for stale in set(folder.glob("*.parquet")) - {folder / f"{table}.parquet" for table in TABLES}:
+        list(pool.map(lambda table: _write(con.cursor(), table, ASIDE), TABLES))
+    for table in TABLES:
+        (ASIDE / f"{table}.parquet").replace(folder / f"{table}.parquet")
+    for stale in set(folder.iterdir()) - {folder / f"{table}.parquet" for table in TABLES}:
         stale.unlink()
+    whole_tables.seal(folder)
     return {table: count(con, table) for table in TABLES}
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the right to replace the tables; LemError where another process has it."""
+    LOCK.parent.mkdir(exist_ok=True)
+    with LOCK.open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LemError(f"{LOCK}: another lem warehouse replaces the tables; wait for it to end") from None
+        yield
+
+
 def _write(con: duckdb.DuckDBPyConnection, table: str, folder: Path) -> None:
-    aside = folder / f".{table}.{os.getpid()}"
-    con.execute(f"copy (select * from {table} order by all) to '{aside}' (format parquet, compression zstd)")
-    aside.replace(folder / f"{table}.parquet")
+    file = folder / f"{table}.parquet"
+    con.execute(f"copy (select * from {table} order by all) to '{file}' (format parquet, compression zstd)")
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
 
 
 def overview(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
