@@ -172,7 +172,7 @@ class Asking:
             for question in self.questions:
                 if question.key in known:
                     log.answer(self._own(question, known[question.key]))
-            for question, response in self._ask(missing, log):
+            for question, response in self.ask(missing, log):
                 journal.add(question.key, dataclasses.asdict(response))
                 known[question.key] = response
                 log.answer(response)
@@ -227,7 +227,16 @@ class Asking:
             response, run_id=self.run_id, seed_id=question.prompt.id, prompt=question.prompt.text
         )
 
-    def _ask(self, missing: list[Question], log: Log) -> Iterator[tuple[Question, Response]]:
+    def ask(
+        self,
+        missing: list[Question],
+        log: Log,
+        loaded: Any = None,  # noqa: ANN401
+    ) -> Iterator[tuple[Question, Response]]:
+        """Yield each question with its answer as it is finished; of a choice, all of a prompt's are asked.
+
+        loaded: the model, where it is in memory already (an mlx_runtime.Loaded).
+        """
         from lem import mlx_runtime
 
         if not missing:
@@ -235,7 +244,7 @@ class Asking:
         if len(missing) < len(self.questions):
             log.line(f"Keeping {len(self.questions) - len(missing)} answers, {len(missing)} to ask")
         log.line(f"Loading model: {self.spec.name}")
-        loaded = mlx_runtime.load(*self.study.weights(self.spec), memory=self.study.memory)
+        loaded = loaded or mlx_runtime.load(*self.study.weights(self.spec), memory=self.study.memory)
         log.line(
             f"Model loaded on {loaded.device} (BLAS: {loaded.blas}). "
             f"Running {self.mode.upper()} {self.set.name}...\n"
@@ -246,10 +255,11 @@ class Asking:
         seeds = [draw_seed(self.settings.seed, q.prompt_sha, q.sample) for q in missing]
         tokens = [q.tokens for q in missing]
         settings = dataclasses.replace(sampling(self.settings), until=(self.until,) if self.until else ())
-        with progress(len(missing) * self.settings.max_tokens) as step:
+        with progress(len(missing) * self.settings.max_tokens, items=len(missing)) as step:
             for done in mlx_runtime.generate(loaded, tokens, settings, seeds, step):
                 question = missing[done.index]
                 yield question, self._answered(question, done)
+                step.beat.item()
 
     def _weigh(self, loaded: Any, missing: list[Question]) -> Iterator[tuple[Question, Response]]:  # noqa: ANN401
         """Yield the log-probability of each given answer."""

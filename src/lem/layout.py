@@ -31,7 +31,7 @@ GLOBS = {
     "distilled": ("distilled/*/answers.jsonl",),
     "figures": ("figures/*.jsonl", "harmony/results/*/*/figures.jsonl"),
     "log_entries": ("logs/*.jsonl",),
-    "notes": ("notes.jsonl",),
+    "notes": ("notes.jsonl", "logs/failed/*.jsonl"),
     "quarantined": ("quarantine.jsonl",),
 }
 OF_IMPORTS = ("figures", "log_entries", "notes", "quarantined")

@@ -12,25 +12,39 @@ from collections.abc import Callable, Iterator
 
 import click
 
+from lem import beat
 from lem.records import Response
+from lem.screen import visible
 
 PREVIEW = 200  # characters of an answer in the log
 
 
-@contextlib.contextmanager
-def progress(most: int, unit: str = "tokens at most") -> Iterator[Callable[[int], object]]:
-    """Yield a function that moves a progress bar by so many units; on a terminal only.
+class Step:
+    """What a long stage calls when it got on: a bar on a terminal, and the beat that `lem status` reads."""
 
-    most: of tokens those if no answer ends early, so the bar may jump at the end.
+    def __init__(self, one: beat.Beat, bar: Callable[[int], object]) -> None:
+        self.beat, self.bar = one, bar
+
+    def __call__(self, count: int) -> None:
+        self.beat.move(count)
+        self.bar(count)
+
+
+@contextlib.contextmanager
+def progress(most: int, unit: str = "tokens at most", items: int | None = None) -> Iterator[Step]:
+    """Yield a function that moves a progress bar by so many units; the bar is on a terminal only.
+
+    most: of tokens those if no answer ends early, so the bar may jump at the end. items: answers to come.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with beat.beating(most, unit, items) as one, shown as bar:
         task = bar.add_task("", total=most)
-        yield lambda count: bar.advance(task, count)
+        yield Step(one, lambda count: bar.advance(task, count))
 
 
 class Log:
@@ -41,8 +55,8 @@ class Log:
 
     def line(self, text: str) -> None:
         """Add a line, and show it."""
-        self.text += text + "\n"
-        click.echo(text)
+        self.text += visible(text) + "\n"
+        click.echo(visible(text))
 
     def answer(self, response: Response) -> None:
         """Add `[i/40] SEED | N chars | T.Ts` and the preview below it."""

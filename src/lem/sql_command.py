@@ -160,14 +160,14 @@ def command(query: str | None, fmt: str | None, overview: bool, table: str | Non
     with closing(connect(layout.TABLES)) as con, ended_by_ctrl_c():
         try:
             if overview:
-                _write(["table", "rows", "columns"], sizes(con), fmt)
+                show(["table", "rows", "columns"], sizes(con), fmt)
             elif table is not None:
-                _write(["column", "type", "nulls"], describe(con, _utf8(os.fsencode(table))), fmt)
+                show(["column", "type", "nulls"], describe(con, _utf8(os.fsencode(table))), fmt)
             else:
                 sql = _asked(str(query))
                 admit(con, sql)
                 columns = [column[0] for column in con.execute(sql).description]
-                _write(columns, chain.from_iterable(iter(lambda: con.fetchmany(BATCH), [])), fmt)
+                show(columns, chain.from_iterable(iter(lambda: con.fetchmany(BATCH), [])), fmt)
         except duckdb.Error as err:
             raise failure(con, err) from err
 
@@ -206,7 +206,7 @@ def _utf8(raw: bytes) -> str:
         raise LemError(f"the query is not UTF-8: {err}") from err
 
 
-def _write(columns: Sequence[str], rows: Iterable[Row], fmt: str | None) -> None:
+def show(columns: Sequence[str], rows: Iterable[Row], fmt: str | None = None) -> None:
     """Write rows to standard output; only a table and JSON need them all at once."""
     rest, out, terminal = iter(rows), sys.stdout.buffer, sys.stdout.isatty()
     fmt = fmt or ("table" if terminal else "tsv")

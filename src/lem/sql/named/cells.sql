@@ -1,0 +1,30 @@
+-- every cell of this study: what came out, or why nothing did
+with measured as (
+    select model, prompts, mode, metric, filter, scorer, n, unscored, value, low, high
+    from summary
+    where source = 'own' and regime = 'direct' and scorer <> 'harmony'
+),
+reasons as (
+    select model, benchmark as prompts, mode, metric, scorer, mode(error) as error
+    from scores
+    where source = 'own' and value is null
+    group by all
+),
+failed as (
+    select model, prompts, split_part(file, ' ', 2) as mode, min(detail) as error
+    from notes
+    where source = 'own' and rule = 'failed_cell'
+    group by all
+),
+final as (
+    select measured.*, coalesce(failed.error || ' (these are the rows of an earlier run)', if(n = 0, reasons.error, null)) as hole
+    from measured
+    left join reasons using (model, prompts, mode, metric, scorer)
+    left join failed using (model, prompts, mode)
+    union all by name
+    select model, prompts, mode, error as hole
+    from failed anti join measured using (model, prompts, mode)
+)
+select *
+from final
+order by prompts, mode, metric, filter, scorer, model
