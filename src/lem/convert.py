@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,14 @@ from lem import engine, layout, params, params_file
 from lem.errors import LemError
 from lem.record_files import (
     file_sha,
+    folder_aside,
     sha256,
+    take_place,
     write_json,
     write_whole,
 )
 from lem.records import Model
-from lem.sources import SAFE, Source, resolve
+from lem.sources import SAFE, Source, refuse_code, resolve
 
 Q_GROUP_SIZES = (32, 64, 128)
 PROVENANCE = "provenance.json"
@@ -86,9 +87,8 @@ def convert(
             f"q_bits {q_bits}, q_group_size {q_group_size}: "
             f"expected bits of {params_file.Q_BITS}, groups of {Q_GROUP_SIZES}"
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
-        plain, done = Path(scratch) / "plain", Path(scratch) / "done"
+    with folder_aside(folder) as scratch:
+        plain, done = scratch / "plain", scratch / "done"
         licence = _unpack(source, plain) or source.licence
         _refuse_unsafe(source, plain)
         if quantize or (dtype and dtype != _stored_dtype(_config(source, plain))):
@@ -97,8 +97,7 @@ def convert(
             done = plain
         provenance = describe(done, source, licence)
         write_json(done / PROVENANCE, provenance)
-        shutil.rmtree(folder, ignore_errors=True)
-        done.rename(folder)
+        take_place(done, folder)
     return provenance
 
 
@@ -109,9 +108,24 @@ def _unpack(source: Source, folder: Path) -> str | None:
         for pattern in SAFE:
             for file in sorted(source.path.glob(pattern)):
                 if file.name != PROVENANCE:
+                    _refuse_astray(source, file)
                     shutil.copyfile(file, folder / file.name)
         return _stated_licence(source.path)
     return _write_gguf(source.path, folder)
+
+
+def _refuse_astray(source: Source, file: Path) -> None:
+    """Refuse a link out of a model's folder, and what is no file: neither is the model's own.
+
+    A snapshot of a hub's cache links to the blobs two folders above it.
+    """
+    homes = (source.path.resolve(), source.path.resolve().parent.parent / "blobs")
+    if not any(file.resolve().is_relative_to(home) for home in homes):
+        raise LemError(
+            f"from: {source.origin}: {file.name} is a link out of the model's folder; not followed"
+        )
+    if not file.is_file():
+        raise LemError(f"from: {source.origin}: {file.name} is not a regular file")
 
 
 def _stated_licence(folder: Path) -> str | None:
@@ -120,13 +134,22 @@ def _stated_licence(folder: Path) -> str | None:
 
     provenance, card = folder / PROVENANCE, folder / "README.md"
     if provenance.is_file():
-        return _text_or_none(json.loads(provenance.read_text()).get("licence"))
+        return _text_or_none(_entries(provenance).get("licence"))
     front = card.read_text(encoding="utf-8", errors="replace").split("---") if card.is_file() else []
     try:
         stated = yaml.safe_load(front[1]) if len(front) > 2 else {}
     except yaml.YAMLError:
         return None
     return _text_or_none(stated.get("license")) if isinstance(stated, dict) else None
+
+
+def _entries(file: Path) -> dict[str, Any]:
+    """Return a JSON object, or none where a file holds no such thing: a licence is told, not needed."""
+    try:
+        found = json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _text_or_none(value: object) -> str | None:
@@ -193,8 +216,8 @@ def _config(source: Source, folder: Path) -> dict[str, Any]:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError as err:
         raise LemError(f"from: {source.origin}: it has no config.json") from err
-    except ValueError as err:
-        raise LemError(f"from: {source.origin}: config.json is not JSON: {err}") from err
+    except (ValueError, RecursionError) as err:
+        raise LemError(f"from: {source.origin}: config.json is not JSON: {err}"[:300]) from err
     if not isinstance(config, dict):
         raise LemError(f"from: {source.origin}: config.json holds no JSON object")
     return config
@@ -206,14 +229,18 @@ def _stored_dtype(config: dict[str, Any]) -> str | None:
 
 
 def _refuse_unsafe(source: Source, folder: Path) -> None:
-    config = _config(source, folder)
-    if "auto_map" in config or "model_file" in config:
-        raise LemError(
-            f"from: {source.origin}: config.json asks for code of its own (auto_map, model_file); "
-            "only plain models are loaded"
-        )
-    if not list(folder.glob("model*.safetensors")):
+    from safetensors import SafetensorError, safe_open
+
+    _config(source, folder)
+    refuse_code(folder, f"from: {source.origin}")
+    if not (files := sorted(folder.glob("model*.safetensors"))):
         raise LemError(f"from: {source.origin}: it has no model*.safetensors; pickled weights are not loaded")
+    for file in files:
+        try:
+            with safe_open(file, "np"):  # which checks header, offsets and length
+                pass
+        except SafetensorError as err:
+            raise LemError(f"from: {source.origin}: {file.name} is not a safetensors file: {err}") from err
 
 
 def _refuse_foreign(folder: Path) -> None:

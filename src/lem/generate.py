@@ -21,6 +21,7 @@ from lem.errors import LemError
 from lem.prompts import messages, render, split_reasoning
 from lem.record_files import sha256
 from lem.records import MODES
+from lem.screen import visible
 
 
 @click.command()
@@ -80,4 +81,4 @@ def answer_one(
     tokens = [mlx_runtime.encode(loaded.tokenizer, sent)] * settings.samples
     seeds = [draw_seed(settings.seed, sha256(sent), sample) for sample in range(settings.samples)]
     for done in mlx_runtime.generate(loaded, tokens, sampling(settings), seeds):
-        click.echo(split_reasoning(done.text)[1])
+        click.echo(visible(split_reasoning(done.text)[1]))

@@ -18,6 +18,7 @@ import numpy as np
 
 from lem import gguf_gemma3, gguf_llama
 from lem.errors import LemError
+from lem.time_limit import within
 
 ARCHITECTURES = {"gemma3": gguf_gemma3, "llama": gguf_llama}
 """Each has NAMES, config(meta), tensor(part, array, config) and tokenizer(meta)."""
@@ -26,6 +27,7 @@ OUTER_NAMES = {
     "output_norm.weight": "model.norm.weight",
     "output.weight": "lm_head.weight",
 }
+SECONDS = 120.0  # for the metadata, which take some; a list may promise more than any file has
 NAMED_TOKENS = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
 
 
@@ -48,9 +50,10 @@ def read(path: Path) -> GGUF:
     from gguf import GGUFReader
 
     try:
-        reader = GGUFReader(path)
-    except (ValueError, OSError, LookupError) as err:
-        raise LemError(f"{path}: not a readable GGUF file: {err}") from err
+        with within(SECONDS):
+            reader = GGUFReader(path)
+    except (ValueError, OSError, LookupError, OverflowError, MemoryError, RecursionError) as err:
+        raise LemError(f"{path}: not a readable GGUF file: {err or type(err).__name__}"[:300]) from err
     try:
         return _model({key: field.contents() for key, field in reader.fields.items()}, reader.tensors)
     except LemError as err:

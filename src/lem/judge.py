@@ -38,6 +38,7 @@ from lem.record_files import (
 from lem.records import Response, Score
 from lem.run_log import progress
 from lem.score import by_item
+from lem.screen import visible
 
 
 @click.command()
@@ -187,7 +188,7 @@ class Judging:
         if errors := Counter(judgement.error for judgement in judgements if not judgement.values):
             click.echo(f"{total - scored} unscored:")
             for error, count in errors.most_common(5):
-                click.echo(f"  {count} x {error}")
+                click.echo(f"  {count} x {visible(str(error))}")
         if any(j.values is None and not a.unfit for a, j in zip(self.asks, judgements, strict=True)):
             click.echo(
                 f"Ask them again: lem judge --model {self.name} --benchmark {self.benchmark} "

@@ -28,6 +28,7 @@ from typing import Any
 from lem import adapters
 from lem.errors import LemError
 from lem.params import Memory
+from lem.sources import refuse_code
 
 SHORTEST_PREFIX = 32  # tokens; below it a shared prefill costs more than it saves
 CLEAR_EVERY = 16  # steps; buffers grow with each step and shrink with the batch: old ones are of no use
@@ -139,6 +140,7 @@ def load(folder: Path, adapter: Path | None = None, memory: Memory | None = None
     memory = memory or Memory()
     mlx(memory)
     _must_exist(folder, "config.json", "lem convert")
+    refuse_code(folder, str(folder))
     if adapter:
         _must_exist(adapter, adapters.WEIGHTS, "lem train")
         adapters.must_fit(adapter, folder)
@@ -146,19 +148,30 @@ def load(folder: Path, adapter: Path | None = None, memory: Memory | None = None
 
     try:
         model, _ = mlx_load(str(folder), adapter_path=str(adapter) if adapter else None)
-    except (ValueError, RuntimeError, FileNotFoundError) as err:  # no such architecture, a torn file, none
-        raise LemError(f"{adapter or folder}: mlx-lm cannot load it: {' '.join(str(err).split())}") from err
+    except (
+        Exception
+    ) as err:  # no such architecture, a torn file, none: a stranger's folder may raise anything
+        raise LemError(f"{adapter or folder}: mlx-lm cannot load it: {_line(err)}") from err
     return Loaded(model, load_tokenizer(folder), device(memory), blas())
 
 
 def load_tokenizer(folder: Path) -> Any:  # noqa: ANN401 (mlx_lm's TokenizerWrapper)
     """Return the tokenizer of a model folder without its weights."""
     _must_exist(folder, "config.json", "lem convert")
+    refuse_code(folder, str(folder))
     core()
     from mlx_lm.utils import load_tokenizer as mlx_load_tokenizer
 
-    eos = json.loads((folder / "config.json").read_text()).get("eos_token_id")
-    return mlx_load_tokenizer(folder, eos_token_ids=eos)
+    try:
+        eos = json.loads((folder / "config.json").read_text()).get("eos_token_id")
+        return mlx_load_tokenizer(folder, eos_token_ids=eos)
+    except Exception as err:  # a stranger's tokenizer may raise anything
+        raise LemError(f"{folder}: its tokenizer cannot be loaded: {_line(err)}") from err
+
+
+def _line(err: Exception) -> str:
+    said = " ".join(str(err).split())[:300]
+    return said if isinstance(err, ValueError | RuntimeError | OSError) else f"{type(err).__name__}: {said}"
 
 
 def _must_exist(folder: Path, file: str, stage: str) -> None:

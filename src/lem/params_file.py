@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from lem.errors import LemError
 from lem.layout import confined
+from lem.plain_files import must_end, unfolded
 from lem.prompts import Shot
 from lem.records import MODES
 
@@ -47,12 +48,15 @@ def tree(file: Path) -> dict[str, Any]:
     """Return the file's top level; LemError when it is missing or no YAML mapping."""
     import yaml
 
+    must_end(file)
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as err:
+        content = unfolded(yaml.safe_load(file.read_text(encoding="utf-8")), file)
+    except (FileNotFoundError, IsADirectoryError) as err:
         raise LemError(f"{file}: no such file; run this in the folder of a study") from err
     except (yaml.YAMLError, UnicodeDecodeError) as err:
         raise LemError(f"{file}: not YAML: {' '.join(str(err).split())}") from err
+    except (RecursionError, ValueError) as err:  # nested too deeply; a number of too many digits
+        raise LemError(f"{file}: not YAML that can be read: {err}"[:300]) from err
     return mapping(str(file), content or {})
 
 

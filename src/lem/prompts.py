@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lem.errors import LemError
+from lem.time_limit import within
 
 Message = dict[str, str]
 TURN_END = "\n\n"  # between turns where there is no chat template
+TEMPLATE_SECONDS = 10.0  # for one conversation, which takes a millisecond
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,23 @@ def render(tokenizer: Any, turns: list[Message]) -> str:  # noqa: ANN401 (a Hugg
     """Return the text as it is sent: the model's chat template, or plain text where it has none."""
     if tokenizer.chat_template is None:
         return TURN_END.join(turn["content"] for turn in turns) + TURN_END
-    text: str = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
-    return text
+    return templated(tokenizer, turns, add_generation_prompt=True)
+
+
+def templated(tokenizer: Any, turns: list[Message], **asked: bool) -> str:  # noqa: ANN401
+    """Return turns as the model's chat template writes them, which runs in jinja2's sandbox.
+
+    Raises LemError where the template refuses them, fails, or does not end in TEMPLATE_SECONDS.
+    """
+    try:
+        with within(TEMPLATE_SECONDS):
+            text = tokenizer.apply_chat_template(turns, tokenize=False, **asked)
+    except Exception as err:  # a stranger's template may raise anything
+        said = " ".join(f"{err}".split()) or type(err).__name__
+        raise LemError(f"the model's chat template refuses them: {said}"[:300]) from err
+    if not text:
+        raise LemError("the model's chat template writes nothing of what is asked")
+    return str(text)
 
 
 THINK = re.compile(r"^\s*<think>(?P<reasoning>.*?)(?:</think>|\Z)(?P<rest>.*)\Z", re.DOTALL)

@@ -22,13 +22,15 @@ from typing import Any
 
 from lem.errors import LemError
 from lem.params_file import FILE
+from lem.plain_files import must_end
 from lem.record_files import file_sha
 
 HUB = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)@(?P<revision>[0-9a-f]{40})/(?P<file>[^\s]+)")
 
 
 def content(path: Path) -> str:
-    """Return a file's text; LemError when it is missing or no UTF-8."""
+    """Return a file's text; LemError when it is missing, no regular file or no UTF-8."""
+    must_end(path)
     try:
         return path.read_text(encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError) as err:

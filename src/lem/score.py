@@ -20,6 +20,7 @@ from lem.params_file import FILE
 from lem.record_files import read_jsonl, write_json, write_jsonl
 from lem.records import Item, Response, Score
 from lem.scoring import own_scorers
+from lem.screen import visible
 
 
 @click.command()
@@ -44,7 +45,7 @@ def command(name: str, benchmark: str) -> None:
     write_json(layout.benchmark_file(benchmark, name), result)
     click.echo(told(benchmark, name, result))
     for error, count in Counter(row.error for row in scores if row.value is None).most_common(3):
-        click.echo(f"  {count} x {error}")
+        click.echo(f"  {count} x {visible(str(error))}")
 
 
 def told(benchmark: str, name: str, result: dict[str, Any]) -> str:

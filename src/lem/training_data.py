@@ -19,7 +19,7 @@ from typing import Any
 
 from lem import mlx_runtime
 from lem.errors import LemError
-from lem.prompts import Message, render
+from lem.prompts import Message, render, templated
 from lem.record_files import file_sha, settings_sha
 from lem.records import SPLITS
 
@@ -134,12 +134,10 @@ def encode(tokenizer: Any, example: Example, limit: int, mask_prompt: bool) -> t
     token. Raises LemError when there are more than `limit` tokens: the rest
     would be cut off in silence; or turns that the chat template refuses.
     """
-    from jinja2 import TemplateError
-
     try:
         prompt = mlx_runtime.encode(tokenizer, render(tokenizer, list(example.turns)))
-    except TemplateError as err:
-        raise LemError(f"{example.place}: messages: the model's chat template refuses them: {err}") from err
+    except LemError as err:
+        raise LemError(f"{example.place}: messages: {err.message}") from err
     answer = tokenizer.encode(example.answer, add_special_tokens=False)
     tokens = [*prompt, *answer, end_token(tokenizer)]
     if len(tokens) > limit:
@@ -155,7 +153,7 @@ def end_token(tokenizer: Any) -> int:  # noqa: ANN401
     if tokenizer.chat_template is None:
         return int(tokenizer.eos_token_id)
     turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
-    text = tokenizer.apply_chat_template(turns, tokenize=False)
+    text = templated(tokenizer, turns)
     ends = [
         token
         for token in tokenizer.encode(text, add_special_tokens=False)

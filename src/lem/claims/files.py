@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lem.errors import LemError
+from lem.plain_files import must_end
 
 MARKDOWN = (".md", ".markdown", ".qmd")
 INFO = "claims"
@@ -119,6 +120,7 @@ def read(file: Path) -> list[Claim]:
 
 
 def _blocks(file: Path) -> list[_Block]:
+    must_end(file)
     try:
         text = file.read_text(encoding="utf-8-sig")
     except OSError as err:

@@ -25,6 +25,7 @@ from lem.harness.generation import sampling
 from lem.journal import Journal
 from lem.mlx_runtime import Loaded, Sampling
 from lem.mlx_weighing import Given
+from lem.prompts import templated
 from lem.record_files import settings_sha, sha256
 from lem.run_log import progress
 
@@ -83,13 +84,11 @@ class Model(LM):  # type: ignore[misc]  # lm-eval has no types
     ) -> str:
         """Return a conversation as the model's chat template writes it."""
         self.templated = True
-        return str(
-            self.loaded.tokenizer.apply_chat_template(
-                chat_history,
-                tokenize=False,
-                add_generation_prompt=add_generation_prompt,
-                continue_final_message=not add_generation_prompt,
-            )
+        return templated(
+            self.loaded.tokenizer,
+            chat_history,
+            add_generation_prompt=add_generation_prompt,
+            continue_final_message=not add_generation_prompt,
         )
 
     def encoded(self, text: str) -> list[int]:

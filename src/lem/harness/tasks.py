@@ -26,6 +26,7 @@ from lem import question_files
 from lem.errors import LemError
 from lem.harness import generation
 from lem.params_tasks import TaskSpec
+from lem.plain_files import must_end, unfolded
 
 FOLDER = Path("seeds/tasks")
 SEEDS = (FOLDER, Path("seeds/benchmarks"))
@@ -62,6 +63,7 @@ def opened(spec: TaskSpec) -> Iterator[Opened]:
     Raises LemError naming the YAML's path and the key at fault.
     """
     own = FOLDER / f"{spec.name}.yaml"
+    must_end(own)
     with quiet(), tempfile.TemporaryDirectory() as scratch:
         import datasets
 
@@ -122,12 +124,20 @@ def _config(path: Path) -> dict[str, Any]:
     from lm_eval.tasks._yaml_loader import load_yaml
 
     try:
-        return dict(load_yaml(path))
+        with path.open("rb") as file:
+            yaml.compose(file, Loader=yaml.SafeLoader)  # lm-eval's, in C, dies of nesting without a word
+        config = dict(load_yaml(path))
+        unfolded(config, path)
+        return config
     except FileNotFoundError as err:
         missing = err.filename if isinstance(err.filename, str) else str(err)
         raise LemError(f"{path}: include: {_shown(missing)}: no such file") from err
     except (yaml.YAMLError, ValueError) as err:
         raise LemError(f"{path}: not a YAML mapping: {_line(err)}") from err
+    except RecursionError as err:
+        raise LemError(f"{path}: not a YAML mapping: nested too deeply") from err
+    except LemError:
+        raise
     except Exception as err:  # a module of functions runs as it is imported
         raise LemError(f"{path}: !function: {_line(err)}") from err
 
