@@ -14,7 +14,7 @@ SUMMARY := select declared, metric, filter, n, unscored, round(candidate_value, 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help repro fresh fresh-harmony gemma test slow hf-check lint bench docs lock clean
+.PHONY: help repro fresh fresh-harmony gemma test slow torture release hf-check lint bench docs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,12 @@ lint: $(READY)  ## ruff and mypy --strict
 	ruff check .
 	ruff format --check .
 	mypy
+
+torture: $(READY)  ## kills, flipped bits, full disks, hostile input; writes reports/torture.json
+	python -m torture
+
+release: lint test slow torture  ## what must be green before a release; asks the advisory database about the lock
+	uv tool run pip-audit==2.10.1 --disable-pip --require-hashes -r requirements.lock
 
 bench: $(READY)  ## speed, side by side with what one would run instead; writes reports/bench.json
 	python -m benches

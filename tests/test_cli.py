@@ -93,7 +93,7 @@ def test_an_unknown_command_or_option_exits_2():
 
 
 @pytest.mark.parametrize(
-    "words", [("items", "--benchmark", "gsm8k"), ("score", "--model", "m", "--benchmark", "b"), ("doctor",)]
+    "words", [("items", "--benchmark", "gsm8k"), ("score", "--model", "m", "--benchmark", "b"), ("run",)]
 )
 def test_an_error_is_one_line_and_exit_code_1(words, tmp_path):
     done = run(*words, cwd=tmp_path)

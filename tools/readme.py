@@ -113,6 +113,17 @@ def speed() -> str:
     return "\n".join(lines)
 
 
+def torture() -> str:
+    """Return the last figures of `make torture` as Markdown."""
+    trials = json.loads((ROOT / "reports/torture.json").read_text())
+    lines = ["| trial | what came of it | went wrong | seconds |", "|---|---|--:|--:|"]
+    for name, told in trials.items():
+        figures = {key: value for key, value in told.items() if key not in ("went wrong", "seconds")}
+        said = ", ".join(f"{key} **{value}**" for key, value in figures.items())
+        lines.append(f"| {name} | {said} | {told['went wrong']} | {told['seconds']} |")
+    return "\n".join(lines)
+
+
 def _range(row: dict[str, Any], side: str) -> str:
     low, high = row[f"{side}_range"]
     return f"{row[side]:.3f}" if low == high else f"{row[side]:.3f} ({low:.3f}-{high:.3f})"
@@ -126,7 +137,12 @@ PARTS: dict[str, Callable[[], str]] = {
     "comparisons": comparisons,
     "leaderboard": leaderboard,
     "speed": speed,
+    "torture": torture,
 }
+
+
+MEASURED = {"speed": "reports/bench.json", "torture": "reports/torture.json"}
+"""Parts that are measured here, in no repository: where a file is missing its part stays as it is."""
 
 
 def part(text: str, name: str) -> str:
@@ -145,7 +161,8 @@ def main() -> None:
     asked = parser.parse_args()
     text = README.read_text()
     stale = []
-    for name in asked.parts or PARTS:
+    measured = {name for name, file in MEASURED.items() if not (ROOT / file).is_file()}
+    for name in asked.parts or [name for name in PARTS if name not in measured]:
         old, new = part(text, name), PARTS[name]()
         if old != new:
             stale.append(name)

@@ -6,8 +6,11 @@ lem generate --model smollm2-135m --prompts validation --mode naked
 from __future__ import annotations
 
 import importlib
+import os
 
 import click
+
+from lem.refusals import refusal
 
 COMMANDS = {
     "convert": ("lem.convert", "A GGUF, hub or MLX model becomes an MLX folder with provenance."),
@@ -31,7 +34,14 @@ COMMANDS = {
     "report": ("lem.report", "Write reports/report.md and its plots from the tables."),
     "compare": ("lem.compare", "Two models on the same items: paired difference, interval, verdict."),
     "sql": ("lem.sql_command", "Ask the tables a question in SQL."),
-    "doctor": ("lem.doctor", "Compare engine.yaml with what is installed; --pin writes it."),
+    "run": ("lem.run", "Run what is to be run, through the night; what fails is told, the rest goes on."),
+    "status": ("lem.status", "What is running now: stage, items done, rate, time left."),
+    "verify": ("lem.verify", "Hold this folder's records against the reference run's; say what differs."),
+    "remote": ("lem.remote", "Where the data are shared: add a remote, push to it, pull from it."),
+    "doctor": (
+        "lem.doctor",
+        "What this machine has and lacks, and the mend; --pin writes engine.yaml.",
+    ),
 }
 
 
@@ -48,6 +58,15 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; what the disk refuses it ends in one line."""
+        try:
+            return super().invoke(ctx)
+        except Exception as err:
+            if told := refusal(err):
+                raise told from err
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
@@ -62,3 +81,7 @@ def main() -> None:
 
         lem generate --help
     """
+    if "DVC_STAGE" in os.environ:  # a stage that runs again has not failed yet
+        from lem.run import failures
+
+        failures.tried_again()
