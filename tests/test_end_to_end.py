@@ -244,6 +244,7 @@ def test_killed_dvc_goes_on_where_it_stopped(clone):
     assert records(file) == whole
 
 
+@pytest.mark.slow
 def test_imports_are_in_the_tables_and_stay_there(clone):
     """An import is a dependency: check and warehouse run again for it, and dvc repro keeps its rows."""
     theirs = clone / "data/imported/theirs"
@@ -274,6 +275,7 @@ def cells(entry, seed):
 AFTER = ("check", "warehouse", "claims", "mapping", "report")
 
 
+@pytest.mark.slow
 def test_a_judge_that_is_away_leaves_nulls_and_a_later_call_asks_only_those(clone):
     """A stage with nobody to ask ends well; `lem judge` and `dvc commit` bring in what was missing."""
     with FakeJudge(lambda request: '{"truthful": 7, "informative": 4}') as judge:
@@ -298,6 +300,7 @@ def test_a_judge_that_is_away_leaves_nulls_and_a_later_call_asks_only_those(clon
     assert {row["value"] for row in map(json.loads, judged.read_text().splitlines())} == {7.0, 4.0}
 
 
+@pytest.mark.slow
 def test_a_third_fine_tune_is_three_lines_and_runs_only_its_cells(clone):
     replace(
         clone / "params.yaml",
@@ -310,6 +313,7 @@ def test_a_third_fine_tune_is_three_lines_and_runs_only_its_cells(clone):
     assert int(run("lem", "sql", tuned, cwd=clone).stdout.split()[1]) > 0
 
 
+@pytest.mark.slow
 def test_a_task_of_lm_eval_is_one_entry_and_runs_only_its_cells(clone):
     micro.tasks(clone)
     replace(clone / "params.yaml", "  tell: {chat_template: false, batch_size: 8}\n", "")

@@ -523,6 +523,7 @@ def test_an_error_is_one_clear_line_and_nothing_is_written(ready, lem, error):
 
 
 SLOW = (*ASK, "--max-tokens", "80", "--batch-size", "2")
+LONG = (*SLOW, "--samples", "3", "--temperature", "2")  # 36 answers: three kills fall well before the last
 
 
 def started(*words):
@@ -548,13 +549,13 @@ def journaled():
 
 
 def test_killed_three_times_it_goes_on_where_it_stopped(ready, lem):
-    lem(*SLOW)
+    lem(*LONG)
     unbroken, run = lasting(), read_json(RUN, Run)
     for file in (RESPONSES, RUN, LOG):
         file.unlink()
     dice, kept = random.Random(), []
     for _ in range(3):
-        process, more, wait = started(*SLOW), dice.randint(1, 3), dice.uniform(0, 0.05)
+        process, more, wait = started(*LONG), dice.randint(1, 3), dice.uniform(0, 0.05)
         for line in process.stdout:
             if line.startswith("Model loaded"):
                 break
@@ -570,8 +571,8 @@ def test_killed_three_times_it_goes_on_where_it_stopped(ready, lem):
         assert len(now) > len(kept)
         assert len(set(now)) == len(now), "asked twice"
         kept = now
-    shown = lem(*SLOW)
-    assert f"Keeping {len(kept)} answers, {12 - len(kept)} to ask" in shown.output
+    shown = lem(*LONG)
+    assert f"Keeping {len(kept)} answers, {36 - len(kept)} to ask" in shown.output
     assert lasting() == unbroken
     assert read_json(RUN, Run).run_id == run.run_id
     assert not JOURNAL.exists()

@@ -62,6 +62,7 @@ class Beat:
 @contextlib.contextmanager
 def beating(total: int, unit: str, items: int | None = None) -> Iterator[Beat]:
     """Yield the beat of this process; its file is gone when the block ends."""
+    alive()  # removes what killed processes left
     beat = Beat(total, unit, items)
     try:
         yield beat

@@ -13,8 +13,6 @@ are not promised to be equal between families of CPUs.
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -26,7 +24,7 @@ import click
 from lem import adapters, convert, layout, mlx_runtime, params, tensors, training_data
 from lem.errors import LemError
 from lem.prompts import render
-from lem.record_files import write_json
+from lem.record_files import folder_aside, take_place, write_json
 from lem.sources import Source
 
 if TYPE_CHECKING:
@@ -104,16 +102,14 @@ def fuse(
     weights = tensors.Tensors(tensors.weight_files(base), quantization)
     folded = fold(weights, tensors.Tensors([adapter / adapters.WEIGHTS]), adapters.config(adapter))
     texts = _texts(base, spec.data)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
-        done = Path(scratch) / "done"
+    with folder_aside(folder) as scratch:
+        done = scratch / "done"
         tensors.write(_shown(folded, len(weights), "fold"), weights, base, done)
         tolerance = max(TOLERANCE.get(weights.dtype(name), 0) for name in weights)
         found = check((base, adapter), done, texts, tolerance, study.memory)
         provenance = describe(done, spec.name, licence, bool(quantization)) | made_from
         write_json(done / convert.PROVENANCE, provenance)
-        shutil.rmtree(folder, ignore_errors=True)
-        done.rename(folder)
+        take_place(done, folder)
     return provenance, found
 
 

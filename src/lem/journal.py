@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Self
 import click
 
 from lem.errors import LemError
+from lem.refusals import naming
 
 
 class Journal:
@@ -79,16 +80,25 @@ class Journal:
     def add(self, key: str, record: dict[str, Any]) -> None:
         """Keep one finished item; it is on disk when this returns."""
         line = json.dumps({"key": key, "record": record}, ensure_ascii=False) + "\n"
-        self._file.write(line.encode())
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with naming(self.path):
+            self._file.write(line.encode())
+            self._file.flush()
+            os.fsync(self._file.fileno())
         self.done[key] = record
 
     def delete(self) -> None:
         """Remove the journal: the stage's own file now holds everything."""
         self.path.unlink(missing_ok=True)
 
+    @classmethod
+    def forget(cls, path: Path) -> None:
+        """Remove the journal of a stage that is whole: a kill after its last file leaves one."""
+        if path.exists():
+            with cls(path) as left:
+                left.delete()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with naming(self.path):  # it writes what a full disk has not taken yet
+            self._file.close()

@@ -145,15 +145,18 @@ class Evaluating:
         """Ask what is not known yet and write the files, each whole or not at all."""
         if self._holds():
             click.echo(f"All answers hold, nothing to ask: {self.responses}")
+            Journal.forget(self._journal_file())
             return
         began, started = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
         log = Log(0)
-        name = f"lm-eval-{self.model.name}-{self.spec.name}.jsonl"
-        with Journal(layout.JOURNALS / name) as journal:
+        with Journal(self._journal_file()) as journal:
             log.line(f"Loading model: {self.model.name}")
             found, asked = self._asked(journal, log)
             self._write(found, asked, log, started, time.perf_counter() - began)
             journal.delete()
+
+    def _journal_file(self) -> Path:
+        return layout.JOURNALS / f"lm-eval-{self.model.name}-{self.spec.name}.jsonl"
 
     def _asked(self, journal: Journal, log: Log) -> tuple[Found, int]:
         """Return the evaluation, and how many answers were asked for it now."""

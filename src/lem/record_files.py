@@ -13,6 +13,7 @@ import hashlib
 import itertools
 import json
 import os
+import shutil
 import typing
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ import jsonlines
 
 from lem.errors import LemError
 from lem.records import R, Record
+from lem.refusals import naming
 from lem.shapes import problem
 
 
@@ -117,10 +119,9 @@ def write_packed(path: Path, text: str) -> None:
 @contextmanager
 def _aside(path: Path) -> Iterator[TextIO]:
     """Yield a file beside `path` that takes its place when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside = _place_beside(path)
     try:
-        with aside.open("w", encoding="utf-8", newline="\n") as out:
+        with naming(path, aside), aside.open("w", encoding="utf-8", newline="\n") as out:
             yield out
             out.flush()
             os.fsync(out.fileno())
@@ -128,6 +129,51 @@ def _aside(path: Path) -> Iterator[TextIO]:
         aside.unlink(missing_ok=True)
         raise
     aside.replace(path)
+
+
+@contextmanager
+def folder_aside(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `folder` to write in; it is gone when the block ends, see `take_place`."""
+    aside = _place_beside(folder)
+    aside.mkdir()
+    try:
+        yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def take_place(done: Path, folder: Path) -> None:
+    """Put a finished folder that lies in a `folder_aside` in the place of `folder`, by renames alone.
+
+    Whoever is killed in between leaves the old folder, the new one or none, never half of one.
+    """
+    if folder.exists():
+        folder.rename(done.parent / "replaced")
+    done.rename(folder)
+
+
+def _place_beside(path: Path) -> Path:
+    """Return a name beside `path` that no reader takes for data; what killed processes left there goes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{path.name}."
+    for left in path.parent.iterdir():
+        pid = left.name.removeprefix(prefix)
+        if left.name.startswith(prefix) and pid.isdecimal() and not _is_at_work(int(pid)):
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink(missing_ok=True)
+    return path.with_name(f"{prefix}{os.getpid()}")
+
+
+def _is_at_work(pid: int) -> bool:
+    """Return whether another process of this number runs; what bears our own is of one before us."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it runs, and is somebody else's
+        pass
+    return True
 
 
 def sha256(text: str | bytes) -> str:

@@ -43,6 +43,7 @@ from lem.record_files import (
     write_whole,
 )
 from lem.records import Loss, Model
+from lem.refusals import naming
 
 HALF_DONE = Path(".lem/training")
 """Where an adapter grows until it is whole."""
@@ -283,7 +284,7 @@ class Losses:
         seconds = round(time.perf_counter() - self.began, 2)
         row = Loss(self.model, iteration, split, loss, seconds=seconds, **more)  # type: ignore[arg-type]
         self.rows += dumps(row) + "\n"
-        with self.live.open("a", encoding="utf-8") as live:
+        with naming(self.live), self.live.open("a", encoding="utf-8") as live:
             live.write(dumps(row) + "\n")
         self.line(f"[{iteration}/{self.iters}] {split} loss {loss:.4f} | {seconds:.1f}s")
 

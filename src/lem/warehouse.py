@@ -216,8 +216,9 @@ def export(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
     `tables.json` says in the end that they belong together (lem.whole_tables).
     """
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(ASIDE, ignore_errors=True)  # of one that was killed
-    ASIDE.mkdir(parents=True, exist_ok=True)
+    if ASIDE.exists():  # of one that was killed
+        shutil.rmtree(ASIDE)
+    ASIDE.mkdir(parents=True)
     with ThreadPoolExecutor(2) as pool:  # each table is written by one thread
         list(pool.map(lambda table: _write(con.cursor(), table, ASIDE), TABLES))
     for table in TABLES:

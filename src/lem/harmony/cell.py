@@ -107,17 +107,26 @@ class Cell:
         """Do what is not done yet and write the files, each whole or not at all."""
         if self.holds():
             click.echo(f"All holds, nothing to train or ask: {self.folder}")
+            self._forget_work()
             return
         began, started = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
         log = run_log.Log(0)
-        with Journal(self.half.with_name(f"{self.task.name}.jsonl")) as journal:
+        with Journal(self._journal_file()) as journal:
             for stale in self.half.parent.glob(f"{self.task.name}-{'[0-9a-f]' * len(self.run_id)}"):
                 if stale != self.half and stale.is_dir():
                     shutil.rmtree(stale)
             done = Work(self, journal, log).all()
             self._write(done, log, started, time.perf_counter() - began)
             journal.delete()
+        self._forget_work()
+
+    def _forget_work(self) -> None:
+        """Remove what a cell needs no more once it is whole; a kill after its last file leaves it."""
+        Journal.forget(self._journal_file())
         shutil.rmtree(self.half, ignore_errors=True)
+
+    def _journal_file(self) -> Path:
+        return self.half.with_name(f"{self.task.name}.jsonl")
 
     def holds(self) -> bool:
         """Return whether the last run was this very one and its files are as it wrote them."""

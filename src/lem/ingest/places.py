@@ -28,6 +28,7 @@ from lem import layout
 from lem.errors import LemError
 from lem.ingest.dump import STATED, Kind
 from lem.ingest.peek import json_object
+from lem.refusals import naming
 
 Place = tuple[int, int]  # device and inode of a folder
 
@@ -122,7 +123,7 @@ def _copy(source: Path, target: Path) -> str:
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
     opened = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(opened, "rb") as bytes_in, target.open("wb") as out:
+    with os.fdopen(opened, "rb") as bytes_in, naming(target), target.open("wb") as out:
         while block := bytes_in.read(1 << 20):
             digest.update(block)
             out.write(block)
