@@ -23,6 +23,7 @@ repro: $(READY)  ## pull the reference run, rebuild the weights, run what change
 	@$(if $(IMPORTS),dvc pull -q $(IMPORTS))
 	@dvc repro convert
 	@dvc repro --pull
+	@lem verify --integrity --remote store   # DVC believes its cache, and its remote once pulled
 	@lem sql "$(SUMMARY)"
 
 fresh: $(READY)  ## recompute the study from zero; imports and the leaderboard's cells are pulled (make fresh-harmony)
@@ -63,6 +64,7 @@ lint: $(READY)  ## ruff and mypy --strict
 torture: $(READY)  ## kills, flipped bits, full disks, hostile input; writes reports/torture.json
 	python -m torture
 
+release: export LEM_EXAMPLES = 300
 release: lint test slow torture  ## what must be green before a release; asks the advisory database about the lock
 	uv tool run pip-audit==2.10.1 --disable-pip --require-hashes -r requirements.lock
 

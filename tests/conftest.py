@@ -17,7 +17,8 @@ from lem import mlx_runtime
 from lem.cli import main
 
 mlx_runtime.blas()  # once, before any test imports mlx
-settings.register_profile("lem", deadline=None)  # a busy machine is no fault
+EXAMPLES = int(os.environ.get("LEM_EXAMPLES", "30"))  # make release: 300
+settings.register_profile("lem", deadline=None, max_examples=EXAMPLES)  # a busy machine is no fault
 settings.load_profile("lem")
 
 

@@ -126,6 +126,7 @@ def test_an_edited_prompt_is_the_only_one_asked_again(clone):
     assert len(re.findall(r"Keeping 11 answers, 1 to ask", done.stdout)) == 6
 
 
+@pytest.mark.slow
 def test_an_answer_changed_by_hand_is_asked_again(clone):
     """A response file that is not as its run wrote it is not trusted, whatever it says."""
     file = clone / "data/baseline/micro/format-naked.jsonl"
@@ -154,6 +155,7 @@ def test_a_docstring_edit_runs_nothing(clone):
     assert ran(run("dvc", "repro", cwd=clone)) == []
 
 
+@pytest.mark.slow
 def test_a_new_model_and_a_new_benchmark_run_only_their_cells(clone):
     params = yaml.safe_load((clone / "params.yaml").read_text())
     models = params["models"]["baseline"]
@@ -194,7 +196,13 @@ BREAK = {
 }
 
 
-@pytest.mark.parametrize("fault", BREAK)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "a torn line",
+        *(pytest.param(fault, marks=pytest.mark.slow) for fault in BREAK if fault != "a torn line"),
+    ],
+)
 def test_a_broken_record_stops_the_pipeline_at_check(clone, fault):
     """A response file damaged after its stage has run, with a later stage asked for anew."""
     file = clone / "data/baseline/micro/format-naked.jsonl"

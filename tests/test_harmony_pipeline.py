@@ -18,6 +18,8 @@ BOARD = "harmony/dvc.yaml"
 MODELS, TASKS = ("micro", "micro-4bit"), ("choose", "write")
 NEW_MODEL = "micro-4bit: {of: micro, round_trip: 4}\n"
 
+pytestmark = pytest.mark.slow  # cells of a real DVC repository, a process each
+
 
 def run(*words, cwd, check=True):
     path = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}

@@ -21,7 +21,7 @@ from lem.records import Quarantined
 from mutations import mutate
 
 LONG = b'{"id": "' + b"x" * (50 << 20) + b'"}\n'
-FEW, MANY, CHECKED = 25, 1_450, 12  # mutated files a kind: in `make test`, in `make slow`, of those checked
+FEW, MANY, CHECKED = 10, 1_450, 5  # mutated files a kind: in `make test`, in `make slow`, of those checked
 
 
 @pytest.fixture(autouse=True)

@@ -73,6 +73,9 @@ def test_commands_and_options_exist(line):
     _, name, *words = shlex.split(line)
     command = main.get_command(click.Context(main), name)
     assert command
+    if isinstance(command, click.Group):
+        command = command.get_command(click.Context(command), words[0])
+        assert command
     options = {opt for param in command.params for opt in param.opts}
     assert {word for word in words if word.startswith("--")} <= options
 

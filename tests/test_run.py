@@ -79,6 +79,17 @@ def test_a_model_that_is_not_there_is_a_hole_and_the_rest_goes_on(small):
     )
     assert found.stdout.splitlines()[1:] == ["gone\tsums\terror"]
 
+
+def pairs(stdout):
+    """Return (columns, values) of each row of the table at the end of a run's output."""
+    lines = stdout.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("model\tprompts\tmode\tmetric"))
+    return [(lines[start].split("\t"), line.split("\t")) for line in lines[start + 1 :]]
+
+
+@pytest.mark.slow
+def test_what_has_been_mended_is_a_hole_no_longer(small):
+    sh("lem", "run", code=1)
     text = Path("params.yaml").read_text()
     Path("params.yaml").write_text(text.replace("mlx:nowhere", "mlx:micro"))
     mended = sh("lem", "run")
@@ -88,13 +99,6 @@ def test_a_model_that_is_not_there_is_a_hole_and_the_rest_goes_on(small):
     }
     assert not failures.file_of("x").parent.exists(), "the notes of what has been mended are gone"
     assert "Nothing to run" in sh("lem", "run", "--dry").stderr
-
-
-def pairs(stdout):
-    """Return (columns, values) of each row of the table at the end of a run's output."""
-    lines = stdout.splitlines()
-    start = next(n for n, line in enumerate(lines) if line.startswith("model\tprompts\tmode\tmetric"))
-    return [(lines[start].split("\t"), line.split("\t")) for line in lines[start + 1 :]]
 
 
 def test_only_some_models(small):

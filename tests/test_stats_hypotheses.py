@@ -146,7 +146,7 @@ def test_holm_does_not_count_what_was_not_tested():
     assert stats.holm([]) == [] and stats.holm([None]) == [None]
 
 
-@settings(max_examples=25)  # statsmodels collects garbage at each call
+@settings(max_examples=10)  # statsmodels collects garbage at each call
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12))
 def test_holm_lies_between_none_and_bonferroni(p_values):
     count = sum(p is not None for p in p_values)

@@ -297,7 +297,13 @@ ELSEWHERE = {
 ERRORS = {name: (breaks, f"{PICK}: {line}") for name, (breaks, line) in IN_THE_YAML.items()} | ELSEWHERE
 
 
-@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "neither here nor in lm-eval" else ())  # 10 s
+        for name in ERRORS
+    ],
+)
 def test_an_error_is_one_clear_line_and_nothing_is_written(lem, error):
     breaks, expected = ERRORS[error]
     breaks()
