@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -67,7 +69,7 @@ def test_a_model_that_is_not_there_is_a_hole_and_the_rest_goes_on(small):
 
     done = sh("lem", "run", code=1)
     assert "convert@gone failed: from: 'mlx:nowhere'" in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("Error: 1 of 9 stages failed: convert@gone; 1 cells of")
+    assert done.stderr.splitlines()[-1].startswith("Error: 1 of 9 stages failed: convert@gone; 1 rows of")
     table = [dict(zip(*pair, strict=True)) for pair in pairs(done.stdout)]
     filled = [row for row in table if row["model"] == "micro"]
     assert {row["n"] for row in filled} == {"10"} and not any(row["hole"] for row in filled)
@@ -111,6 +113,54 @@ def test_only_some_models(small):
 
 def test_outside_a_repository_it_says_so(study):
     assert sh("lem", "run", "--dry", code=1).stderr.startswith("Error: ")
+
+
+@pytest.fixture
+def plain(study):
+    """A study whose two stages are shell commands: `write(a=..., b=...)` says which."""
+    sh("git", "init", "-q")
+    sh("dvc", "init", "-q")
+
+    def write(**commands):
+        stages = {name: {"cmd": command, "outs": [name]} for name, command in commands.items()}
+        Path("dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+
+    return write
+
+
+def test_a_note_goes_with_its_stage(plain):
+    plain(a="false", b="touch b")
+    assert "a failed: failed to run: false, exited with 1" in sh("lem", "run", code=1).stderr
+    assert Path("b").is_file() and failures.file_of("a").is_file()
+    sh("dvc", "repro", "a", code=255)
+    assert failures.file_of("a").is_file(), "tried again is not done"
+    plain(a="touch a", b="touch b")
+    sh("lem", "run", "a")
+    assert not failures.FOLDER.exists()
+    plain(a="touch a", b="false")
+    sh("lem", "run", code=1)
+    plain(a="touch a")
+    sh("lem", "run")
+    assert not failures.FOLDER.exists(), "who takes the stage out has mended it"
+
+
+def test_ctrl_c_ends_it_and_is_no_failure_of_the_stage(plain):
+    plain(a="touch begun; sleep 60", b="touch b")
+    run = subprocess.Popen(
+        ["lem", "run", "a", "b"],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not Path("begun").exists():
+        assert run.poll() is None
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGINT)
+    _, said = run.communicate()
+    assert run.returncode == 1 and said.splitlines()[-1] == "Aborted!"
+    assert not failures.FOLDER.exists() and not Path("b").exists() and not Path(".lem/run.json").exists()
 
 
 # What a command names

@@ -118,3 +118,38 @@ def test_a_reader_beside_a_writer_never_sees_two_states(tables):
             seen.append(states(con))
     writer.join()
     assert seen and all(len(one) == 1 for one in seen)
+
+
+def test_a_manifest_that_dvc_has_just_removed_is_waited_for(tables):
+    """DVC removes every file that differs, tables.json among them, before it writes the first."""
+    whole_tables.opened(tables)
+    manifest = (tables / whole_tables.MANIFEST).read_bytes()
+    (tables / whole_tables.MANIFEST).unlink()
+    (tables / "a.parquet").unlink()
+    with pytest.raises(LemError, match=r"tables\.json: no such file; build them again"):
+        whole_tables.opened(tables, patience=0.1)
+
+    def finish():
+        time.sleep(0.3)
+        write(tables, 1)
+        whole_tables.seal(tables)
+
+    writer = threading.Thread(target=finish)
+    writer.start()
+    assert list(whole_tables.opened(tables).descriptors) == list(NAMES)
+    writer.join()
+    assert manifest == (tables / whole_tables.MANIFEST).read_bytes()
+
+
+def test_a_foreign_folder_that_changes_is_looked_at_again(tables):
+    (tables / whole_tables.MANIFEST).unlink()
+    (tables / "c.parquet").unlink()
+
+    def finish():
+        time.sleep(0.1)
+        write(tables, 1)
+
+    writer = threading.Thread(target=finish)
+    writer.start()
+    assert list(whole_tables.opened(tables).descriptors) == list(NAMES)
+    writer.join()

@@ -10,6 +10,7 @@ import os
 
 import click
 
+from lem.errors import INTERRUPTED, tell
 from lem.refusals import refusal
 
 COMMANDS = {
@@ -61,11 +62,19 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; what the disk refuses it ends in one line."""
         try:
-            return super().invoke(ctx)
+            done: object = super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            tell(INTERRUPTED)
+            raise
         except Exception as err:
             if told := refusal(err):
                 raise told from err
             raise
+        if "DVC_STAGE" in os.environ:
+            from lem.run import failures
+
+            failures.ended_well()
+        return done
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -81,7 +90,3 @@ def main() -> None:
 
         lem generate --help
     """
-    if "DVC_STAGE" in os.environ:  # a stage that runs again has not failed yet
-        from lem.run import failures
-
-        failures.tried_again()

@@ -5,6 +5,7 @@ raise LemError("params.yaml: models.baseline.x: 'from' is missing; write e.g. fr
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +16,15 @@ from lem.screen import visible
 
 TOLD = "LEM_ERROR_FILE"
 """The variable in which `lem run` names a file for the error that a stage ends with."""
+
+INTERRUPTED = "interrupted"
+
+
+def tell(message: str) -> None:
+    """Write what this process ends with where `lem run` looks for it; a full disk is no second error."""
+    if told := os.environ.get(TOLD):
+        with contextlib.suppress(OSError):
+            Path(told).write_text(message, encoding="utf-8")
 
 
 class LemError(click.ClickException):
@@ -27,5 +37,4 @@ class LemError(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the message; write it where `lem run` looks for it."""
         super().show(file)
-        if told := os.environ.get(TOLD):
-            Path(told).write_text(self.format_message(), encoding="utf-8")
+        tell(self.format_message())

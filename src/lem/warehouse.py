@@ -80,7 +80,6 @@ group by all order by all
 """
 LARGEST_RECORD = 2**28  # bytes of one record as JSON
 SPILL = Path(".lem/spill")
-ASIDE = Path(".lem/tables")
 LOCK = Path(".lem/warehouse.lock")
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,  # sums of doubles in another order would be other bytes
@@ -212,19 +211,21 @@ def count(con: duckdb.DuckDBPyConnection, table: str) -> int:
 def export(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, int]:
     """Write each table as Parquet, all or none; return {table: rows}.
 
-    All are written aside before the first is replaced; what else lies in the folder is removed, and
+    All are written aside before the first is replaced; those of tables that are no more are removed, and
     `tables.json` says in the end that they belong together (lem.whole_tables).
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if ASIDE.exists():  # of one that was killed
-        shutil.rmtree(ASIDE)
-    ASIDE.mkdir(parents=True)
+    aside = folder.with_name(f".{folder.name}")
+    if aside.exists():  # of one that was killed
+        shutil.rmtree(aside)
+    aside.mkdir(parents=True)
     with ThreadPoolExecutor(2) as pool:  # each table is written by one thread
-        list(pool.map(lambda table: _write(con.cursor(), table, ASIDE), TABLES))
+        list(pool.map(lambda table: _write(con.cursor(), table, aside), TABLES))
     for table in TABLES:
-        (ASIDE / f"{table}.parquet").replace(folder / f"{table}.parquet")
-    for stale in set(folder.iterdir()) - {folder / f"{table}.parquet" for table in TABLES}:
+        (aside / f"{table}.parquet").replace(folder / f"{table}.parquet")
+    for stale in set(folder.glob("*.parquet")) - {folder / f"{table}.parquet" for table in TABLES}:
         stale.unlink()
+    aside.rmdir()
     whole_tables.seal(folder)
     return {table: count(con, table) for table in TABLES}
 

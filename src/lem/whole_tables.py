@@ -24,6 +24,7 @@ MANIFEST = "tables.json"
 SEEN = Path(".lem/tables.json")
 PATIENCE = 10.0  # seconds until files that do not belong together are called damaged
 LOOK_AGAIN = 0.05  # seconds
+SECOND_LOOK = 0.3  # seconds; DVC removes all files that differ before it writes the first
 AGAIN = "build them again: dvc repro warehouse (or lem warehouse), or dvc checkout --force {folder}"
 
 
@@ -65,8 +66,8 @@ def seal(folder: Path) -> None:
 def opened(folder: Path, patience: float = PATIENCE) -> Files:
     """Return the open files of all tables of one state; of none where the folder has none.
 
-    A folder without `tables.json` is taken as it is: somebody else wrote it. Where the files are
-    not those that it names, a writer is given `patience` seconds to finish.
+    A folder that never had a `tables.json` is taken as it is: somebody else wrote it. Where the files
+    are not those that it names, a writer is given `patience` seconds to finish.
 
     Raises LemError naming the file that is missing or damaged for longer than that.
     """
@@ -85,16 +86,30 @@ def _opened(folder: Path) -> Files:
     """Return the files of one state; Unsettled or FileNotFoundError where they are not."""
     stated = _stated(folder)
     if stated is None:
-        return Files({path.stem: path for path in sorted(folder.glob("*.parquet"))})
+        return _foreign(folder)
     files = Files({name: folder / f"{name}.parquet" for name in sorted(stated)})
     marks = [_mark(files.stat(name)) for name in files.descriptors]
-    state = settings_sha({"folder": str(folder.absolute()), "files": stated, "marks": marks})
-    if not _seen(state):
+    state = settings_sha({"files": stated, "marks": marks})
+    if _seen(folder) != state:
         for name in files.descriptors:
             if files.sha256(name) != stated[name]:
                 raise Unsettled(f"{folder / name}.parquet: not the table that {folder / MANIFEST} names")
-        _remember(state)
+        _remember(folder, state)
     return files
+
+
+def _foreign(folder: Path) -> Files:
+    """Return the files of a folder without `tables.json`, which is taken as it is once it holds still.
+
+    One that was seen with a `tables.json` before is being replaced.
+    """
+    if _seen(folder):
+        raise Unsettled(f"{folder / MANIFEST}: no such file")
+    paths = sorted(folder.glob("*.parquet"))
+    time.sleep(SECOND_LOOK)
+    if (folder / MANIFEST).exists() or sorted(folder.glob("*.parquet")) != paths:
+        raise Unsettled(f"{folder}: changing")
+    return Files({path.stem: path for path in paths})
 
 
 def _stated(folder: Path) -> dict[str, str] | None:
@@ -114,15 +129,18 @@ def _mark(stat: os.stat_result) -> list[int]:
     return [stat.st_ino, stat.st_size, stat.st_mtime_ns]
 
 
-def _seen(state: str) -> bool:
+def _seen(folder: Path) -> str | None:
+    """Return the state of a folder whose hashes were found right, None where it was another folder's."""
     try:
-        return bool(json.loads(SEEN.read_bytes()) == {"state": state})
+        seen = json.loads(SEEN.read_bytes())
     except (OSError, ValueError):
-        return False
+        return None
+    fits = isinstance(seen, dict) and seen.get("folder") == str(folder.absolute())
+    return str(seen.get("state")) if fits else None
 
 
-def _remember(state: str) -> None:
+def _remember(folder: Path, state: str) -> None:
     try:
-        write_json(SEEN, {"state": state})
+        write_json(SEEN, {"folder": str(folder.absolute()), "state": state})
     except OSError:
         return  # a folder that cannot be written is read all the same, and hashed each time

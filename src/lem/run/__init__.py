@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,7 @@ from typing import Any
 import click
 
 from lem import layout, params
-from lem.errors import TOLD, LemError
+from lem.errors import INTERRUPTED, TOLD, LemError
 from lem.record_files import write_json
 from lem.run import failures, merge
 from lem.run.plan import (
@@ -40,8 +41,12 @@ from lem.run.plan import (
     spoken,
     total,
 )
+from lem.screen import visible
 
 STATE = Path(".lem/run.json")
+TABLES = "warehouse"
+"""The command that builds the tables."""
+ENDED_BY_CTRL_C = re.compile(r", exited with (-2|130)$")
 
 
 @click.command()
@@ -59,24 +64,34 @@ def command(targets: tuple[str, ...], dry: bool, only: tuple[str, ...], pull: bo
     Example:
         lem run --dry                  # stages, reasons and seconds as a table; disk and memory below it
         lem run
-        lem run --only 'gemma*'        # on a second machine; then lem remote push, and git push
+        lem run --only 'gemma*'        # on a second machine; README.md says how they come together
     """
-    merge.install()
     with opened() as repo:
         stages = chosen(repo, targets, only)
         planned = plan(repo, stages)
         if dry:
             return show_plan(planned)
+        merge.install()
         click.echo(outlook(planned), err=True)
+        night = Night(repo, stages, planned, pull)
         with awake():
-            failed = Night(repo, stages, planned, pull).run()
-        tables = any(named(stage.cmd)["verb"] == "warehouse" for stage in stages)
-    holes = table() if tables else []
-    if failed or holes:
-        cells = f"; {len(holes)} cells of the table are holes" if holes else ""
-        named_ = f": {', '.join(failed)}" if failed else ""
-        raise LemError(f"{len(failed)} of {len(stages)} stages failed{named_}{cells}")
-    return None
+            night.run()
+        if not targets and not only:
+            failures.forget_all_but(stage.addressing for stage in repo.index.stages)
+    return told_of(night)
+
+
+def told_of(night: Night) -> None:
+    """Print the table of the cells where it was built; LemError where a stage failed or a cell is a hole."""
+    failed = ", ".join(night.failed)
+    lines = [f"{len(night.failed)} of {len(night.stages)} stages failed: {failed}"] if failed else []
+    if night.has_tables():
+        holes = table()
+        lines += [f"{len(holes)} rows of the table are holes"] if holes else []
+    elif failed and any(named(stage.cmd)["verb"] == TABLES for stage in night.stages):
+        lines.append("the tables are those of before")
+    if lines:
+        raise LemError("; ".join(lines))
 
 
 def show_plan(planned: Sequence[Planned]) -> None:
@@ -138,9 +153,8 @@ class Night:
         self.times = own_times()
         self.began = time.monotonic()
 
-    def run(self) -> dict[str, str]:
-        """Run them all; return {stage: error} of those that failed."""
-        failures.forget(stage.addressing for stage in self.stages)
+    def run(self) -> None:
+        """Run them all; what failed is in `failed` then."""
         try:
             self._go([stage.addressing for stage in self.stages])
             self._keep()  # before the tables, which are to say it
@@ -148,8 +162,17 @@ class Night:
                 if stage.addressing not in self.tried and self._stands_behind(stage):
                     self._go(stage.addressing, single_item=True)
         finally:
-            STATE.unlink(missing_ok=True)
-        return self.failed
+            with contextlib.suppress(OSError):
+                STATE.unlink(missing_ok=True)
+
+    def has_tables(self) -> bool:
+        """Return whether the tables are of this run."""
+        return any(
+            named(stage.cmd)["verb"] == TABLES
+            and stage.addressing in self.tried
+            and stage.addressing not in self.failed
+            for stage in self.stages
+        )
 
     def _go(self, targets: str | list[str], **how: Any) -> None:  # noqa: ANN401
         from dvc.exceptions import ReproductionError
@@ -163,19 +186,25 @@ class Night:
         name = stage.addressing
         self.tried.append(name)
         self._tell(name)
-        began = time.monotonic()
-        with told() as error:
-            try:
-                ran = stage.reproduce(**how)
-                if ran:
-                    ran.dump(update_pipeline=False)
-            except Exception as err:
-                self.failed[name] = error() or " ".join(str(err).split())
-                click.echo(f"{name} failed: {self.failed[name]}", err=True)
-                raise
+        began, error = time.monotonic(), ""
+        try:
+            with told() as said:
+                try:
+                    ran = stage.reproduce(**how)
+                    if ran:
+                        ran.dump(update_pipeline=False)
+                finally:
+                    error = said()
+        except Exception as err:
+            if error == INTERRUPTED or ENDED_BY_CTRL_C.search(str(err)):
+                raise KeyboardInterrupt from err  # the stage heard Ctrl-C; DVC ignores it meanwhile
+            self.failed[name] = error or " ".join(str(err).split())
+            click.echo(visible(f"{name} failed: {self.failed[name]}"), err=True)
+            raise
+        failures.forget([name])
         if ran:
             self.times[name] = round(time.monotonic() - began, 1)
-            write_json(TIMES, self.times)
+            quietly(TIMES, self.times)
         return ran
 
     def _blocked(self, stage: Any) -> set[str]:  # noqa: ANN401
@@ -196,7 +225,7 @@ class Night:
     def _tell(self, now: str) -> None:
         """Write for `lem status` what runs, and what is left."""
         left = {name: s for name, s in self.expected.items() if name not in self.tried[:-1]}
-        write_json(
+        quietly(
             STATE,
             {
                 "pid": os.getpid(),
@@ -223,6 +252,12 @@ class Night:
                 failures.write(name, error, whole or cells[:1])
 
 
+def quietly(file: Path, value: object) -> None:
+    """Write what a run says of itself; a full disk stops what has to be written, not this."""
+    with contextlib.suppress(OSError):
+        write_json(file, value)
+
+
 @contextlib.contextmanager
 def told() -> Iterator[Any]:
     """Yield a function that returns the error with which a command in the block has ended."""
@@ -237,12 +272,17 @@ def told() -> Iterator[Any]:
 
 def table() -> list[tuple[Any, ...]]:
     """Print the cells of the study, with the reason of each hole; return the holes."""
-    from lem.sandbox import connect
+    import duckdb
+
+    from lem import sandbox
     from lem.sql_command import named as named_query
     from lem.sql_command import show
 
-    with closing(connect(layout.TABLES)) as con:
-        found = con.execute(named_query("cells"))
+    with closing(sandbox.connect(layout.TABLES)) as con:
+        try:
+            found = con.execute(named_query("cells"))
+        except duckdb.Error as err:
+            raise sandbox.failure(con, err) from err
         columns = [column[0] for column in found.description]
         rows = found.fetchall()
     show(columns, rows)

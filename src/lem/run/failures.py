@@ -1,7 +1,7 @@
 """What failed in a run, as data: each cell that is missing for it is a note with the error, hence a finding.
 
 A cell is a hole in the tables until its stage succeeds, and the hole says why. The notes lie in
-`data/logs/failed/`, a file for each stage that failed; the next run of that stage removes its own.
+`data/logs/failed/`, a file for each stage that failed, which goes when that stage has ended well.
 
     failures.write("convert@gone", "params.yaml: ...", [("gone", "gsm8k", "naked")])
 """
@@ -17,12 +17,13 @@ from lem.record_files import write_jsonl
 from lem.records import OWN, Note
 
 RULE = "failed_cell"
+FOLDER = layout.DATA / "logs" / "failed"
 Cell = tuple[str | None, str | None, str]
 
 
 def file_of(stage: str) -> Path:
     """Return the file of a stage's notes."""
-    return layout.DATA / "logs" / "failed" / f"{stage.replace('/', '.').replace(':', '.')}.jsonl"
+    return FOLDER / f"{stage.replace('/', '.').replace(':', '.')}.jsonl"
 
 
 def write(stage: str, error: str, cells: Iterable[Cell]) -> None:
@@ -44,15 +45,22 @@ def write(stage: str, error: str, cells: Iterable[Cell]) -> None:
 
 
 def forget(stages: Iterable[str]) -> None:
-    """Remove the notes of stages that are tried again."""
+    """Remove the notes of stages that have ended well."""
     for stage in stages:
         file_of(stage).unlink(missing_ok=True)
-    folder = file_of("x").parent
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+    if FOLDER.is_dir() and not any(FOLDER.iterdir()):
+        FOLDER.rmdir()
 
 
-def tried_again() -> None:
-    """Remove the notes of the stage as whose command this process runs, if it does."""
+def forget_all_but(stages: Iterable[str]) -> None:
+    """Remove the notes of stages that are in no pipeline any more."""
+    kept = {file_of(stage) for stage in stages}
+    for file in set(FOLDER.glob("*.jsonl")) - kept:
+        file.unlink()
+    forget([])
+
+
+def ended_well() -> None:
+    """Remove the notes of the stage as whose command this process has run, if it did."""
     if stage := os.environ.get(beat.STAGE):
         forget([stage])

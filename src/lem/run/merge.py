@@ -43,7 +43,10 @@ def merged(
 def install() -> None:
     """Tell git, in this checkout alone, how dvc.lock is merged; nothing outside git."""
     call = f'"{sys.executable}" -m lem.run.merge %O %A %B'
-    told = subprocess.run(["git", "config", "--get", DRIVER], capture_output=True, text=True, check=False)
+    try:
+        told = subprocess.run(["git", "config", "--get", DRIVER], capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # no git, nothing to merge
+        return
     if told.stdout.strip() != call:
         subprocess.run(["git", "config", "--local", DRIVER, call], capture_output=True, check=False)
 

@@ -11,7 +11,8 @@ reasons as (
     group by all
 ),
 failed as (
-    select model, prompts, split_part(file, ' ', 2) as mode, min(detail) as error
+    select
+        model, prompts, split_part(file, ' ', 2) as mode, file like 'judge%' as judges, min(detail) as error
     from notes
     where source = 'own' and rule = 'failed_cell'
     group by all
@@ -20,10 +21,11 @@ final as (
     select measured.*, coalesce(failed.error || ' (these are the rows of an earlier run)', if(n = 0, reasons.error, null)) as hole
     from measured
     left join reasons using (model, prompts, mode, metric, scorer)
-    left join failed using (model, prompts, mode)
+    left join (from failed where not judges) as failed using (model, prompts, mode)
     union all by name
     select model, prompts, mode, error as hole
-    from failed anti join measured using (model, prompts, mode)
+    from failed
+    where judges or (model, prompts, mode) not in (select (model, prompts, mode) from measured)
 )
 select *
 from final
