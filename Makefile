@@ -23,8 +23,8 @@ repro: $(READY)  ## pull the reference run, rebuild the weights, run what change
 	@$(if $(IMPORTS),dvc pull -q $(IMPORTS))
 	@dvc repro convert
 	@dvc repro --pull
-	@lem verify --integrity --remote store   # DVC believes its cache, and its remote once pulled
 	@lem sql "$(SUMMARY)"
+	@lem verify --integrity --offline   # DVC believes its cache; here the bytes are looked at
 
 fresh: $(READY)  ## recompute the study from zero; imports and the leaderboard's cells are pulled (make fresh-harmony)
 	@$(if $(IMPORTS),dvc pull -q $(IMPORTS))

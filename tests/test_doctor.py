@@ -203,7 +203,13 @@ def test_a_live_dvc_process_is_named_and_a_dead_one_is_not(tmp_path):
     assert repository.lock(tmp_path).finding == "free"
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"read": 3}', '{"read": {"/x": [{"pid": "no"}]}}'])
+KINDS = (
+    *("", "{", "[]", '{"read": 3}'),
+    *(json.dumps({"read": {"/x": [{"pid": pid}]}}) for pid in ("no", True, -1, 10**30)),
+)
+
+
+@pytest.mark.parametrize("content", KINDS)
 def test_a_lock_file_of_any_kind_is_no_traceback(tmp_path, content):
     (tmp_path / "rwlock").write_text(content)
     assert repository.lock(tmp_path).status == "ok"

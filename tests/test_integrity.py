@@ -76,6 +76,25 @@ def test_where_no_remote_has_it_the_workspace_gives_the_cache_its_object_back(fo
     assert examine() == []
 
 
+def test_the_mend_of_a_remote_works_as_it_is_printed_in_a_tree_with_changes(folder):
+    """What the last commit names may be pushed; what no commit names is pushed when its lock is in one."""
+    data.in_store(folder, data.oid(folder, "data/sorted.csv")).unlink()
+    (folder / "data/scores.csv").write_text("an edit\n")
+    (folder / "dvc.yaml").write_text((folder / "dvc.yaml").read_text() + "# an edit\n")
+    (store,) = (one for one in examine() if one.place == "remote store")
+    assert store.mend == "lem remote push store --dirty"
+    data.mend(store.mend)
+    assert [one.place for one in examine()] == ["workspace"]
+    data.mend("dvc commit -f data/scores.csv.dvc")
+    (store,) = examine()
+    told = "lem remote push store  # when data/scores.csv.dvc is committed; as it is: --dirty"
+    assert store.mend == told
+    data.git(folder, "commit", "-qam", "an edit")
+    (store,) = examine()
+    data.mend(store.mend)
+    assert examine() == []
+
+
 @pytest.mark.parametrize("how", ["empty", "half", "garbage", "other json", "a folder"])
 def test_a_listing_that_is_no_listing_is_a_finding_and_no_traceback(folder, how):
     listing = data.in_cache(folder, data.oid(folder, "data/answers/"))

@@ -1,6 +1,7 @@
 """Bad places, in small: what the disk refuses is one line, what a killed process left beside a file goes."""
 
 import errno
+import fcntl
 import os
 import resource
 import subprocess
@@ -114,13 +115,59 @@ def dead():
 
 
 def test_what_a_killed_process_left_beside_a_file_goes(tmp_path, dead):
-    alive = os.getppid()
-    kept = {f".x.json.{alive}", ".x.json.old", ".y.json.1", "x.json"}
-    for name in (*kept, f".x.json.{dead}", f".x.json.{'9' * 30}"):
+    kept = {".x.json.7", ".x.json.old", ".y.json.1", "x.json"}
+    for name in (*kept, f".x.json.{dead}", f".x.json.{os.getppid()}", f".x.json.{'9' * 30}"):
         (tmp_path / name).write_text("half")
-    write_whole(tmp_path / "x.json", "{}\n")
+    with (tmp_path / ".x.json.7").open("rb") as held:  # somebody is at work there, whatever the number
+        fcntl.flock(held, fcntl.LOCK_EX)
+        write_whole(tmp_path / "x.json", "{}\n")
     assert {p.name for p in tmp_path.iterdir()} == kept
     assert (tmp_path / "x.json").read_text() == "{}\n"
+
+
+WRITES = """
+import os, sys
+from pathlib import Path
+from lem.record_files import folder_aside, _aside
+with folder_aside(Path(sys.argv[1], "model")) as scratch, _aside(Path(sys.argv[1], "x.json")) as out:
+    (scratch / "file").write_text("half")
+    out.write("half")
+    out.flush()
+    print("at work", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_who_is_at_work_is_left_alone_and_a_killed_one_is_swept(tmp_path):
+    """The other process is at the same file and folder; that it lives says its lock, not its number."""
+    call = [sys.executable, "-c", WRITES, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(call, **pipes) as other:
+        assert other.stdout.readline() == b"at work\n"
+        theirs = set(tmp_path.iterdir())
+        write_whole(tmp_path / "x.json", "ours")
+        with folder_aside(tmp_path / "model"):
+            pass
+        assert set(tmp_path.iterdir()) == {*theirs, tmp_path / "x.json"} and len(theirs) == 2
+        other.kill()
+    write_whole(tmp_path / "x.json", "ours again")
+    with folder_aside(tmp_path / "model"):
+        pass
+    assert list(tmp_path.iterdir()) == [tmp_path / "x.json"]
+
+
+def test_a_place_that_another_swept_before_it_was_locked_is_made_anew(tmp_path, monkeypatch):
+    made, open_ = [], record_files._open
+
+    def swept_once(place):
+        made.append(place)
+        if len(made) == 1:
+            place.unlink()
+        return open_(place)
+
+    monkeypatch.setattr(record_files, "_open", swept_once)
+    write_whole(tmp_path / "x.json", "whole")
+    assert (tmp_path / "x.json").read_text() == "whole" and len(made) == 2
 
 
 def test_a_folder_takes_anothers_place_by_renames_and_nothing_stays_beside(tmp_path, dead):

@@ -137,9 +137,35 @@ def test_an_added_remote_verifies_and_its_endpoint_is_not_committed(folder):
     assert "url = s3://bucket/x" in shared and "verify = true" in shared.split("mirror")[-1]
     assert "remote = mirror" in shared and "127.0.0.1" not in shared.split("mirror")[-1]
     assert "127.0.0.1:9" not in shared and "127.0.0.1:9" in (folder / ".dvc/config.local").read_text()
+    told = data.lem(command, "add", "mirror", "s3://bucket/y", code=1)
+    assert told.endswith("remove it: dvc remote remove --local mirror && dvc remote remove mirror\n")
     assert "config.local" in (folder / ".dvc/.gitignore").read_text()
     data.lem(command, "add", "beside", "../shared")
     assert "url = ../../shared" in (folder / ".dvc/config").read_text()
+
+
+@pytest.mark.parametrize("words", [("--local", ""), ("", "--local"), ("",)])
+def test_a_remote_with_an_endpoint_can_be_removed_in_any_order_and_half(folder, words):
+    data.lem(command, "add", "mirror", "s3://bucket/x", "--endpoint", "http://127.0.0.1:9")
+    for word in words:
+        data.mend(" ".join(f"dvc remote remove {word} mirror".split()))
+        assert examine(["store"]) == []
+    left = {"mirror"} if len(words) == 1 else set()
+    assert set(overview()) == {"store", *left}
+
+
+def test_settings_that_dvc_refuses_name_both_files(folder):
+    (folder / ".dvc/config.local").write_text("['remote \"x\"']\n    endpointurl = http://127.0.0.1:9\n")
+    told = data.lem(command, "list", code=1)
+    assert told.startswith("Error: .dvc/config or .dvc/config.local: ") and told.count("\n") == 1
+
+
+def test_what_a_strangers_settings_hold_is_shown_and_not_obeyed(folder):
+    (folder / ".dvc/config.local").write_text("['remote \"x\"']\n    url = http://127.0.0.1:9/\x9b2J\u202e\n")
+    for words in (("list", "--format", "table"), ("list", "--format", "json"), ("pull",)):
+        told = data.lem(command, *words)
+        assert "127.0.0.1:9" in told or words == ("pull",)
+        assert not {"\x9b", "\u202e"} & set(told)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +175,11 @@ def test_an_added_remote_verifies_and_its_endpoint_is_not_committed(folder):
         ("x", "ssh://me:secret@host/x", "no keys"),
         ("x", "https://token@host/x", "no keys"),
         ("x", "https://host/x?X-Signature=secret", "no keys"),
+        ("x", "https://host/x#token=secret", "no keys"),
+        ("x", "s3://bucket/x?sig=secret", "no keys"),
+        ("x", "//host/x?sig=secret", "no keys"),
+        ("x", "http://[secret", "URL: no address"),
+        ("x", "me:secret@host/x", "not a folder"),
         ("me:secret@x", "s3://bucket", "is no name"),
         ("Store", "s3://bucket", "is no name"),
         ("x", "ftp://host/x", "not a folder"),
@@ -159,13 +190,15 @@ def test_what_must_not_be_written_down_is_refused(folder, name, url, why):
     before = (folder / ".dvc/config").read_text()
     told = data.lem(command, "add", name, url, code=1)
     assert why in told and told.startswith("Error: ") and told.count("\n") == 1
-    assert "no keys" not in why or not {"secret", "token"} & set(re.split(r"\W", told))
+    assert name != "x" or not {"secret", "token"} & set(re.split(r"\W", told))
     assert (folder / ".dvc/config").read_text() == before
 
 
 def test_an_endpoint_is_for_s3_and_carries_no_keys(folder):
     assert "for s3://" in data.lem(command, "add", "x", "dir", "--endpoint", "http://h", code=1)
     assert "no keys" in data.lem(command, "add", "x", "s3://b", "--endpoint", "http://k:s@h", code=1)
+    told = data.lem(command, "add", "x", "s3://b", "--endpoint", "http://[secret", code=1)
+    assert told.startswith("Error: --endpoint: no address") and "secret" not in told
 
 
 def test_a_push_publishes_a_commit_or_says_that_it_does_not(folder):
@@ -267,6 +300,65 @@ def test_the_workspace_is_a_source_as_good_as_any(folder):
     assert examine([]) == []
 
 
+def test_of_two_files_of_the_same_bytes_the_whole_one_is_taken_whichever_it_is(folder):
+    """Cache and remote are gone; one of two names is edited, or away: the other gives both their bytes."""
+    from dvc.repo import Repo
+
+    same = folder / "data/also.csv"
+    shutil.copyfile(folder / "data/scores.csv", same)
+    with Repo() as repo:
+        repo.add(["data/also.csv"])
+    right = same.read_bytes()
+    for gone, kept in ((same, folder / "data/scores.csv"), (folder / "data/scores.csv", same)):
+        for left in (None, "an edit\n"):
+            shutil.rmtree(folder / ".dvc/cache")
+            shutil.rmtree(folder / "store/files", ignore_errors=True)
+            gone.unlink()
+            if left:
+                gone.write_text(left)
+            found = {one.path: one for one in examine([]) if one.place == "workspace"}
+            assert "no whole copy" not in found[str(gone.relative_to(folder))].what
+            data.mend(found[str(gone.relative_to(folder))].mend.partition("  #")[0])
+            assert (gone.read_bytes(), kept.read_bytes()) == (right, right)
+
+
+def test_a_damaged_object_comes_back_from_a_file_of_another_name(folder):
+    same = folder / "data/answers/same.csv"
+    shutil.copyfile(folder / "data/scores.csv", same)
+    data.mend("dvc commit -f data/answers.dvc")
+    name = data.oid(folder, "data/scores.csv")
+    shutil.rmtree(folder / "store/files")
+    data.flip(data.in_cache(folder, name))
+    (folder / "data/scores.csv").unlink()
+    (found,) = (one for one in examine([]) if one.place == "cache")
+    data.mend(found.mend)
+    (found,) = examine([])
+    data.mend(found.mend)
+    assert examine([]) == []
+
+
+def test_a_study_in_a_folder_of_a_git_repository_is_pushed_too(tmp_path, monkeypatch):
+    """The remote inside the study is left out of what has to be committed, wherever git's top is."""
+    top = tmp_path / "top"
+    folder = top / "sub"
+    shutil.copytree(data.build(tmp_path / "built"), folder, symlinks=True)
+    (folder / ".git").rename(top / ".git")
+    data.git(top, "add", "-A")
+    data.git(top, "commit", "-qm", "one floor down")
+    monkeypatch.chdir(folder)
+    name = data.oid(folder, "data/scores.csv")
+    data.in_store(folder, name).unlink()
+    data.lem(command, "push")
+    assert examine() == []
+    data.flip(data.in_store(folder, name))
+    data.in_cache(folder, name).unlink()
+    (folder / "data/scores.csv").unlink()
+    found = {one.place: one for one in examine()}
+    data.mend(found["remote store"].mend)
+    data.lem(command, "pull")
+    assert examine() == []
+
+
 def test_targets_are_those_of_dvc_and_folders_above_them(folder):
     data.empty(folder)
     data.lem(command, "pull", "order")
@@ -301,7 +393,7 @@ def test_s3_is_pushed_to_examined_and_pulled_from(folder, s3):
     (folder / "data/answers/a.jsonl").write_bytes(right["data/answers/a.jsonl"])
     data.lem(command, "pull")
     assert data.contents(folder) == right
-    data.mend(found.mend + " --dirty")
+    data.mend(found.mend)
     assert examine(["cloud"]) == []
 
 
@@ -354,7 +446,7 @@ def test_ssh_is_pushed_to_examined_and_pulled_from(folder, tmp_path, monkeypatch
         data.flip(tmp_path / "far/files/md5" / name[:2] / name[2:])
         (found,) = examine(["far"])
         assert (found.place, found.object) == ("remote far", name)
-        data.mend(found.mend + " --dirty")
+        data.mend(found.mend)
         shutil.rmtree(folder / "store")
         data.empty(folder)
         data.lem(command, "pull")

@@ -279,6 +279,28 @@ def test_a_dead_process_says_nothing(study, lem):
     assert not list(beat.FOLDER.iterdir())
 
 
+@pytest.mark.parametrize("pid", [None, True, -1, 0, 1.5, 10**30, "", "x", "-1", "9" * 5000, [1]])
+def test_what_is_no_process_id_names_no_process(pid):
+    assert not beat.lives(pid)
+
+
+def test_a_process_lives_by_its_number_or_its_digits():
+    assert beat.lives(os.getpid()) and beat.lives(str(os.getpid()))
+
+
+@pytest.mark.parametrize("said", ["{", "[1]", "[" * 10**5, "null", '{"pid": "x"}', '{"pid": %d}'])
+def test_status_survives_any_json(study, lem, said):
+    text = said.replace("%d", str(os.getpid()))
+    beat.FOLDER.mkdir(parents=True)
+    (beat.FOLDER / f"{os.getpid()}.json").write_text(text)
+    Path(".lem/run.json").write_text(text)
+    assert lem("status").output == "Nothing runs here.\n"
+    state = {"pid": os.getpid(), "stage": "x", "done": 1, "stages": 2, "failed": {}, "unknown": 0}
+    for seconds in (float("nan"), 10**400):
+        Path(".lem/run.json").write_text(json.dumps(state | {"seconds": seconds, "seconds_left": 1}))
+        assert lem("status").output == "Nothing runs here.\n"
+
+
 def test_status_of_a_run(study, lem):
     state = {
         "pid": os.getpid(),

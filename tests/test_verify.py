@@ -199,9 +199,38 @@ def test_an_import_that_one_side_has_is_not_compared_and_said(here, lem):
 def test_only_some_models(here, lem):
     change(ANSWERS, Response, at=1, response="?", chars=1)
     assert counts(told(lem, "../other", "--only", "m.*")) == {"identical": 2}
-    assert counts(told(lem, "../other", "--only", "m", code=1)) == {"identical": 7, "different": 1}
-    shown = lem("verify", "../other", "--only", "x*", code=1)
-    assert shown.stderr == "Error: no records to compare: no model is called 'x*' on either side\n"
+    ours = told(lem, "../other", "--only", "m", code=1)
+    assert counts(ours) == {"identical": 9, "different": 1}, "with its seed m.s0"
+    assert counts(told(lem, "../other", "--only", "no*", "--only", "m.s0")) == {"identical": 2}
+    shown = lem("verify", "../other", "--only", "x*", "--only", "y", code=1)
+    assert shown.stderr == "Error: no records to compare: no model is called x* or y on either side\n"
+
+
+def test_nothing_to_do_is_said(here, lem):
+    shown = lem("verify", "--no-compare", code=1)
+    assert shown.stderr.startswith("Error: --no-compare leaves nothing to do; add --rerun N")
+
+
+def test_what_strangers_wrote_is_shown_and_not_obeyed(here, lem):
+    """Sequences of a terminal, in seven bits and in eight, and marks that turn the writing around."""
+    signs = ("\x1b", "\x9b", "\u202e", "\x07")
+    change(ANSWERS, Response, response="".join(f"{sign}[2Jgone" for sign in signs), chars=28)
+    change(ANSWERS, Response, at=1, seed_id="\x9b2J\u202eS", model="\x1b]0;owned\x07")
+    change("data/baseline/m/model.json", Model, licence="\u202eTIM\x9b")
+    write_jsonl(Path("data/imported/\x9b2J/items/x.jsonl"), [Item("x", "1", "?", "1", SHA, "\x9b2J")])
+    shown = lem("verify", "../other", "--format", "table", code=1)
+    everything = [
+        shown.output,
+        PAGE.read_text(),
+        lem("verify", "../other", "--format", "json", code=1).output,
+    ]
+    for text in everything:
+        assert not [sign for sign in signs if sign in text]
+        assert "gone" in text and "TIM" in text
+    assert "the import \\x9b2J, which only this folder has" in shown.stderr
+    assert json.loads(lem("verify", "../other", "--format", "json", code=1).stdout)["not_compared"] == {
+        "\x9b2J": "this folder"
+    }
 
 
 def test_a_broken_file_is_named_with_its_line(here, lem):
@@ -345,6 +374,13 @@ def test_a_broken_file_of_a_revision_goes_by_its_own_name(repository, lem):
     assert counts(told(lem, "first")) == {"identical": 10}
 
 
+def test_a_stage_that_has_never_run_has_no_records_there(repository, lem):
+    out = "data/answers/sums/later.jsonl"
+    Path("dvc.yaml").write_text(f"stages:\n  later:\n    cmd: touch {out}\n    outs: [{out}]\n")
+    commit("a stage")
+    assert counts(told(lem)) == {"identical": 10}
+
+
 def test_an_unknown_revision_is_one_line(repository, lem):
     shown = lem("verify", "nowhere", code=1)
     assert shown.stderr == (
@@ -435,6 +471,9 @@ def test_answers_that_come_out_otherwise_are_told_with_the_token(ready, lem):
     rows = list(read_jsonl(SAMPLED, Response))
     write_jsonl(SAMPLED, [dataclasses.replace(row, response=f"So {row.response}") for row in rows])
     change("data/answers/choose/micro.jsonl", Response, logprob=0.0)
+    items = again_told(lem, 999, code=1)["items"]
+    apart = {one["nats_apart"] is None for one in items if one["verdict"] == "different"}
+    assert apart == {True, False}, "texts differ in no nats"
     shown = lem("verify", "--no-compare", "--rerun", 999, code=1)
     assert shown.stdout.count("\tdifferent\tdiffers from token 0: ") == len(rows) == 24
     assert shown.stdout.count("nats apart") >= 1
@@ -478,7 +517,7 @@ def test_what_cannot_be_asked_again_is_counted_with_the_reason(ready, lem):
         "data/benchmarks/lm-eval/micro/tell/samples.jsonl.bz2 is missing, which holds what lm-eval asked": 12,
     }
     with pytest.raises(LemError, match="no answers of this study's own"):
-        rerun.draw(1, 0, only="nobody")
+        rerun.draw(1, 0, only=("nobody",))
 
 
 def test_a_model_is_loaded_once_for_all_its_runs(ready, monkeypatch):
@@ -507,15 +546,35 @@ def test_the_trial_of_a_clone_counts_and_fails_as_it_should(monkeypatch):
     from torture import clone
 
     none = dict.fromkeys(COUNTS, 0)
-    tables = [{"table": "responses", "records": 9, **none}, {"table": "all", "records": 9, **none}]
+    tables = [{"table": "scores", "records": 9, **none}, {"table": "all", "records": 9, **none}]
     verdicts = {"identical": 1, "within_tolerance": 0, "different": 1, "not_as_recorded": 0}
     item = {"model": "m", "prompts": "p", "seed_id": "s", "verdict": "different"}
-    told = {"tables": tables, "rerun": {"drawn": 2, **verdicts, "items": [item | {"detail": "1 nats apart"}]}}
-    assert clone.otherwise(told) == [], "a last bit is a figure"
+    again = {"drawn": 2, **verdicts, "items": [item | {"detail": "1 nats apart", "nats_apart": 1.0}]}
+    told = {"tables": tables, "differing": [], "not_compared": {}, "rerun": again}
+    told["differing"].append({"table": "scores", "fields": ["value"], "numbers": True, "records": 1})
+    assert clone.otherwise(told) == [], "a number is a figure"
     assert clone.figures(told)["asked again, different"] == 1
-    told["rerun"]["items"].append(item | {"detail": 'differs from token 2: "a" recorded, "b" now'})
-    tables[0]["different"] = 3
+    again["items"].append(item | {"detail": 'differs from token 2: "nats" recorded', "nats_apart": None})
+    fields = ["value", "error"]
+    told["differing"].append({"table": "scores", "fields": fields, "numbers": False, "records": 3})
+    told["not_compared"]["theirs"] = "HEAD"
+    for row in tables:
+        row |= {"missing_here": 2, "missing_there": 1}
     assert clone.otherwise(told) == [
-        "3 responses differ from the reference",
-        'm p s: differs from token 2: "a" recorded, "b" now',
+        "1 scores missing there",
+        "2 scores missing here",
+        "the import theirs: only HEAD has it",
+        "3 scores differ from the reference in value, error",
+        'm p s: differs from token 2: "nats" recorded',
+    ]
+
+
+def test_what_differs_is_counted_by_its_fields(here, lem):
+    change("data/scores/sums/m.jsonl", Score, value=0.9)
+    change("data/scores/sums/m.jsonl", Score, at=1, value=None)
+    change("data/scores/sums/m.jsonl", Score, at=2, value=0.1, error="lost")
+    assert told(lem, "../other", code=1)["differing"] == [
+        {"table": "scores", "fields": ["value"], "numbers": True, "records": 1},
+        {"table": "scores", "fields": ["value"], "numbers": False, "records": 1},
+        {"table": "scores", "fields": ["value", "error"], "numbers": False, "records": 1},
     ]

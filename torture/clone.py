@@ -1,7 +1,7 @@
 """A clone elsewhere: other folder, other DVC cache, one thread; `make repro`'s commands, then `lem verify`.
 
-What came out otherwise is counted. A text that differs, a stage that ran though nothing had
-changed, and a clone that is not clean afterwards are failures; a last bit of a number is none.
+What came out otherwise is counted. A record that is missing, or differs in more than a number, a stage
+that ran though nothing had changed, and a clone that is not clean afterwards are failures.
 
     python -m torture clone
 """
@@ -62,6 +62,7 @@ def _reproduced(clone: Path, ours: dict[str, str]) -> list[str]:
 
 def _verified(clone: Path, ours: dict[str, str], trial: Trial) -> None:
     """Hold the clone against the reference, and ask some answers again."""
+    before = len(trial.failures)
     words = ("lem", "verify", "--rerun", str(ASKED), "--format", "json")
     done = subprocess.run(words, cwd=clone, env=ours, capture_output=True, text=True, check=False)
     try:
@@ -71,8 +72,8 @@ def _verified(clone: Path, ours: dict[str, str], trial: Trial) -> None:
         return
     trial.figures.update(figures(told))
     trial.failures.extend(otherwise(told))
-    if trial.failures == [] and done.returncode and not _differs(told):
-        trial.failures.append(f"lem verify ended with {done.returncode}, though nothing differs")
+    if len(trial.failures) == before and bool(done.returncode) != _differs(told):
+        trial.failures.append(f"lem verify ended with {done.returncode}, which is not what it told")
 
 
 def figures(told: dict[str, Any]) -> Figures:
@@ -86,22 +87,28 @@ def figures(told: dict[str, Any]) -> Figures:
 
 
 def otherwise(told: dict[str, Any]) -> list[str]:
-    """Return a line for each table whose texts may differ, and each answer that came out otherwise.
+    """Return a line for each table that lacks records or differs in more than numbers, each import that one
+    side alone has, and each answer that came out otherwise.
 
-    An answer whose log-probability alone is another is a figure and no failure.
+    What differs in numbers alone, log-probabilities and what is made of them, is a figure.
     """
-    tables = {row["table"]: row for row in told["tables"]}
-    texts = {name: tables[name] for name in ("responses", "distilled", "items") if name in tables}
     lines = [
-        f"{row['different']} {name} differ from the reference"
-        for name, row in texts.items()
-        if row["different"]
+        f"{row[name]} {row['table']} {name.replace('_', ' ')}"
+        for row in told["tables"]
+        for name in ("missing_there", "missing_here")
+        if row[name] and row["table"] != "all"
+    ]
+    lines += [f"the import {name}: only {place} has it" for name, place in told["not_compared"].items()]
+    lines += [
+        f"{one['records']} {one['table']} differ from the reference in {', '.join(one['fields'])}"
+        for one in told["differing"]
+        if not one["numbers"]
     ]
     items = (one for one in told["rerun"]["items"] if one["verdict"] in ("different", "not as recorded"))
     return lines + [
         f"{one['model']} {one['prompts']} {one['seed_id']}: {one['detail']}"
         for one in items
-        if "nats" not in one["detail"]
+        if one["nats_apart"] is None
     ]
 
 

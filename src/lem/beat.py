@@ -24,6 +24,14 @@ FOLDER = Path(".lem/progress")
 EVERY = 1.0  # seconds
 STAGE = "DVC_STAGE"
 """The variable in which DVC names the stage to its command."""
+NUMBER = (int, float)
+HUGE = 1e15
+Kinds = dict[str, type | tuple[type, ...]]
+FACTS: Kinds = {
+    **{"stage": str, "unit": str, "done": NUMBER, "total": NUMBER, "seconds": NUMBER},
+    **{"items_done": int, "items": (int, type(None))},
+}
+"""What a process says of itself, and what each of it may be."""
 
 
 class Beat:
@@ -75,21 +83,40 @@ def alive() -> list[dict[str, Any]]:
     """Return what each living process says, by stage; files of dead ones are removed."""
     said = []
     for file in sorted(FOLDER.glob("*.json")):
-        if file.stem.isdecimal() and lives(int(file.stem)):
-            with contextlib.suppress(OSError, ValueError):  # it has just ended
-                said.append(dict(json.loads(file.read_bytes())))
+        if lives(file.stem):
+            if one := facts(file, FACTS):  # else it has just ended, or it is no file of ours
+                said.append(one)
         else:
             with contextlib.suppress(OSError):
                 file.unlink()
-    return sorted(said, key=lambda one: str(one.get("stage")))
+    return sorted(said, key=lambda one: str(one["stage"]))
 
 
-def lives(pid: int) -> bool:
-    """Return whether there is a process of that id."""
+def facts(file: Path, kinds: Kinds) -> dict[str, Any] | None:
+    """Return what a process wrote of itself; None where it is gone, or holds other things than `kinds`."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        said = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    fits = isinstance(said, dict) and all(_fits(said.get(name), kind) for name, kind in kinds.items())
+    return said if fits else None
+
+
+def _fits(value: object, kind: type | tuple[type, ...]) -> bool:
+    """Return whether a value is of a kind, and a number one to reckon with: JSON has NaN and 1e999, too."""
+    sane = not isinstance(value, int | float) or abs(value) < HUGE
+    return isinstance(value, kind) and sane
+
+
+def lives(pid: object) -> bool:
+    """Return whether there is a process of that id; what is no id (text counts as its digits) names none."""
+    if isinstance(pid, bool) or not isinstance(pid, int | str) or not str(pid).isdecimal():
         return False
-    except PermissionError:
+    try:
+        number = int(pid)
+        os.kill(number, 0)
+    except (ProcessLookupError, OverflowError, ValueError):  # ValueError: more digits than Python reads
+        return False
+    except PermissionError:  # it runs, and is somebody else's
         return True
-    return True
+    return number > 0  # 0 is no process but a group of them

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, Self
 
 import click
 
+from lem import beat
 from lem.errors import LemError
 from lem.refusals import naming
 
@@ -34,6 +35,7 @@ class Journal:
 
     def __enter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        beat.alive()  # a stage that asks nothing has no beat, and a killed one left its own
         self._file = self._held()
         while not self._named():  # its last holder deleted it between our open and our lock
             self._file.close()

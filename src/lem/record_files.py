@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import bz2
 import dataclasses
+import fcntl
 import functools
 import hashlib
 import itertools
 import json
 import os
+import secrets
 import shutil
 import typing
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -119,27 +121,26 @@ def write_packed(path: Path, text: str) -> None:
 @contextmanager
 def _aside(path: Path) -> Iterator[TextIO]:
     """Yield a file beside `path` that takes its place when the block ends well."""
-    aside = _place_beside(path)
-    try:
-        with naming(path, aside), aside.open("w", encoding="utf-8", newline="\n") as out:
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-    aside.replace(path)
+    with _beside(path, folder=False) as aside:
+        try:
+            with naming(path, aside), aside.open("w", encoding="utf-8", newline="\n") as out:
+                yield out
+                out.flush()
+                os.fsync(out.fileno())
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+        aside.replace(path)
 
 
 @contextmanager
 def folder_aside(folder: Path) -> Iterator[Path]:
     """Yield an empty folder beside `folder` to write in; it is gone when the block ends, see `take_place`."""
-    aside = _place_beside(folder)
-    aside.mkdir()
-    try:
-        yield aside
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with _beside(folder, folder=True) as aside:
+        try:
+            yield aside
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def take_place(done: Path, folder: Path) -> None:
@@ -152,28 +153,59 @@ def take_place(done: Path, folder: Path) -> None:
     done.rename(folder)
 
 
-def _place_beside(path: Path) -> Path:
-    """Return a name beside `path` that no reader takes for data; what killed processes left there goes."""
+@contextmanager
+def _beside(path: Path, folder: bool) -> Iterator[Path]:
+    """Yield a new file or folder beside `path`, by a name that no reader takes for data, and locked.
+
+    The lock, which the system drops with its process, says that somebody is at work there: a process id
+    would not, where containers or machines share the folder.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
+    place, held = _new(path, folder)
+    try:
+        yield place
+    finally:
+        os.close(held)
+
+
+def _new(path: Path, folder: bool) -> tuple[Path, int]:
+    """Make an empty file or folder beside `path`; return it and what holds its lock."""
+    while True:
+        place = path.with_name(f".{path.name}.{secrets.randbelow(10**7)}")
+        with naming(path, place), suppress(FileExistsError):
+            place.mkdir() if folder else place.touch(exist_ok=False)
+            with suppress(FileNotFoundError):  # another took it for a leftover before it was locked
+                held = _open(place)
+                with suppress(OSError):  # a file system without locks: there nobody sweeps, either
+                    fcntl.flock(held, fcntl.LOCK_EX)
+                if place.exists():
+                    return place, held
+                os.close(held)
+
+
+def _open(place: Path) -> int:
+    """Open what is to be locked; a file for writing, as NFS wants it."""
+    kind = os.O_RDONLY | os.O_DIRECTORY if place.is_dir() else os.O_RDWR
+    return os.open(place, kind | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed processes left beside `path`: nobody holds its lock any more."""
     prefix = f".{path.name}."
     for left in path.parent.iterdir():
-        pid = left.name.removeprefix(prefix)
-        if left.name.startswith(prefix) and pid.isdecimal() and not _is_at_work(int(pid)):
-            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink(missing_ok=True)
-    return path.with_name(f"{prefix}{os.getpid()}")
+        if left.name.startswith(prefix) and left.name.removeprefix(prefix).isdecimal():
+            with suppress(OSError):  # locked, no longer there, or not ours to remove
+                _remove(left)
 
 
-def _is_at_work(pid: int) -> bool:
-    """Return whether another process of this number runs; what bears our own is of one before us."""
-    if pid == os.getpid():
-        return False
+def _remove(left: Path) -> None:
+    held = _open(left)
     try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # it runs, and is somebody else's
-        pass
-    return True
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
+    finally:
+        os.close(held)
 
 
 def sha256(text: str | bytes) -> str:

@@ -11,8 +11,16 @@ from typing import Any
 import click
 
 from lem import beat
+from lem.beat import NUMBER
 from lem.run import STATE
 from lem.run.plan import spoken
+from lem.screen import visible
+
+FACTS: beat.Kinds = {
+    **{"pid": int, "stage": str, "failed": dict, "done": int, "stages": int, "unknown": int},
+    **{"seconds": NUMBER, "seconds_left": NUMBER},
+}
+"""What a run says of itself, and what each of it may be."""
 
 
 @click.command()
@@ -29,17 +37,14 @@ def command(fmt: str) -> None:
     if fmt == "json":
         return click.echo(json.dumps({"run": run, "stages": stages}, ensure_ascii=False))
     for line in [*([of_run(run)] if run else []), *map(of_stage, stages)] or ["Nothing runs here."]:
-        click.echo(line)
+        click.echo(visible(line))
     return None
 
 
 def running() -> dict[str, Any] | None:
     """Return what the living `lem run` of this folder says; None where there is none."""
-    try:
-        said = dict(json.loads(STATE.read_bytes()))
-    except (OSError, ValueError):
-        return None
-    return said if beat.lives(int(said["pid"])) else None
+    said = beat.facts(STATE, FACTS)
+    return said if said and beat.lives(said["pid"]) else None
 
 
 def of_run(run: dict[str, Any]) -> str:

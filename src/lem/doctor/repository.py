@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lem.beat import lives
 from lem.doctor.finding import Finding, fault, ok, warning
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def git() -> Finding:
     words = ["git", "status", "--porcelain"]
     try:
         status = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False)
-    except FileNotFoundError:
+    except OSError:
         return warning("git", "git is not installed", "install git; run records then name their commit")
     if status.returncode:
         return warning(
@@ -44,7 +45,7 @@ def git() -> Finding:
 
 def lock(folder: Path = DVC_LOCKS) -> Finding:
     """Return whether a DVC process that is alive holds this repository, and which."""
-    held = {pid: command for pid, command in _holders(folder).items() if _alive(pid)}
+    held = {pid: who for pid, who in _holders(folder).items() if pid != os.getpid() and lives(pid)}
     if held:
         who = ", ".join(f"{command} (process {pid})" for pid, command in list(held.items())[:NAMED])
         return warning(
@@ -62,7 +63,7 @@ def _holders(folder: Path) -> dict[int, str]:
         return {}
     except (OSError, ValueError, RecursionError):  # it is being written at this very moment
         return {}
-    found = {int(stated): "dvc"} if stated.strip().isdecimal() else {}
+    found = {int(stated): "dvc"} if lives(stated.strip()) else {}
     tree = tree if isinstance(tree, dict) else {}
     for sides in tree.values():
         for entry in sides.values() if isinstance(sides, dict) else ():
@@ -70,16 +71,6 @@ def _holders(folder: Path) -> dict[int, str]:
                 if isinstance(one, dict) and isinstance(one.get("pid"), int):
                     found[one["pid"]] = str(one.get("cmd", "dvc"))[:80]
     return found
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return pid != os.getpid()
 
 
 def journals(folder: Path) -> Finding:

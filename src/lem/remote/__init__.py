@@ -13,11 +13,12 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import click
 
 from lem.errors import LemError
+from lem.screen import visible
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from lem.verify.survey import File
 
 SCHEMES = ("", "s3", "ssh", "http", "https")
+LEVELS = {"local": " --local", "repo": "", "global": " --global", "system": " --system"}
+"""DVC's files of settings, and how its commands are told which."""
 FORMATS = ("table", "tsv", "json")
 
 
@@ -46,7 +49,7 @@ def command() -> None:
 @click.argument("name")
 @click.argument("url")
 @click.option("--default", is_flag=True, help="Make it the remote that is asked first.")
-@click.option("--endpoint", metavar="URL", help="Of a server that speaks S3; kept in .dvc/config.local.")
+@click.option("--endpoint", metavar="URL", help="Of a server that speaks S3; only in .dvc/config.local.")
 def add(name: str, url: str, default: bool, endpoint: str | None) -> None:
     """Add a remote: a folder, s3://, ssh:// or, for reading only, http(s)://.
 
@@ -63,7 +66,7 @@ def add(name: str, url: str, default: bool, endpoint: str | None) -> None:
     with objects.opened() as repo:
         write(repo, name, url, default, endpoint)
     reading = ", for reading only" if urlsplit(url).scheme.startswith("http") else ""
-    click.echo(f"Added remote {name}: {url}{reading}; fetched objects are verified.")
+    tell(f"Added remote {name}: {url}{reading}; fetched objects are verified.")
 
 
 @command.command("list")
@@ -75,11 +78,11 @@ def listed(fmt: str | None) -> None:
     Example:
         lem remote list --format json
     """
-    from lem.sql_command import render
+    from lem.verify.page import rendered
 
     columns = ("name", "url", "default", "verify", "reachable", "missing", "error")
     rows = overview()
-    click.echo(render(columns, rows, fmt or ("table" if sys.stdout.isatty() else "tsv")), nl=False)
+    click.echo(rendered(columns, rows, fmt or ("table" if sys.stdout.isatty() else "tsv")), nl=False)
 
 
 @command.command()
@@ -103,11 +106,11 @@ def push(name: str | None, dirty: bool) -> None:
         store = pushable(repo, name)
         if not dirty and (why := unclean(repo)):
             raise LemError(f"not pushed: {why}; commit and `dvc repro`, or push it as it is with --dirty")
-        found = publish(repo, store, click.echo, tick)
+        found = publish(repo, store, tell, tick)
     if found:
         click.echo(show(found, "table"), nl=False)
         raise LemError(f"{store.place}: {len(found)} objects are missing or damaged after the push")
-    click.echo(f"{store.place} holds everything that this study's locks name, every byte hashed.")
+    tell(f"{store.place} holds everything that this study's locks name, every byte hashed.")
 
 
 @command.command()
@@ -127,11 +130,16 @@ def pull(targets: tuple[str, ...]) -> None:
     from lem.verify.integrity import show
 
     with objects.opened() as repo, objects.bar() as tick:
-        left = fetch(repo, targets, click.echo, tick)
+        left = fetch(repo, targets, tell, tick)
     if left:
         click.echo(show(left, "table"), nl=False)
         raise LemError(f"{len(left)} files or objects are not what the locks name; each with its mend above")
     click.echo("Everything is in place, every byte hashed.")
+
+
+def tell(text: str) -> None:
+    """Print a line in which names of strangers' files are signs to read, no sequences to obey."""
+    click.echo(visible(text))
 
 
 def check(name: str, url: str, endpoint: str | None) -> None:
@@ -140,32 +148,52 @@ def check(name: str, url: str, endpoint: str | None) -> None:
         raise LemError(
             f"{name!r} is no name of a remote: small letters, digits, - _ . (DVC makes them small)"
         )
-    for address in filter(None, (url, endpoint)):
-        parts = urlsplit(address)
-        keys = parts.password or (parts.username and parts.scheme != "ssh") or (parts.query and parts.scheme)
-        if keys:
-            shown = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
-            raise LemError(f"{shown}: no keys in an address, it is committed; they come from the environment")
-    scheme = urlsplit(url).scheme
+    scheme = _keyless(url, "URL").scheme
+    _keyless(endpoint or "", "--endpoint")
     if scheme not in SCHEMES:
-        raise LemError(f"{url}: not a folder, s3://, ssh:// or http(s)://")
+        raise LemError(f"{scheme}: not a folder, s3://, ssh:// or http(s)://")
     if endpoint and scheme != "s3":
         raise LemError(f"{url}: --endpoint is for s3:// only")
     if scheme == "ssh" and find_spec("dvc_ssh") is None:
         raise LemError(f"{url}: DVC needs its part for SSH; pip install 'dvc[ssh]'")
 
 
+def _keyless(address: str, what: str) -> SplitResult:
+    """Return the parts of an address; LemError, which does not repeat it, where it may hold a key."""
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+    except ValueError:
+        raise LemError(f"{what}: no address; expected a folder, s3://, ssh:// or http(s)://") from None
+    extra = (parts.query or parts.fragment) and (parts.scheme or parts.netloc)
+    if parts.password or (parts.username and parts.scheme != "ssh") or extra:
+        shown = f"{parts.scheme}://{host}{parts.path}"
+        raise LemError(f"{shown}: no keys in an address, it is committed; they come from the environment")
+    return parts
+
+
 def write(repo: Repo, name: str, url: str, default: bool, endpoint: str | None) -> None:
-    """Write a remote into .dvc/config, and its endpoint into .dvc/config.local."""
+    """Write a remote into .dvc/config; with an endpoint also, and whole, into .dvc/config.local.
+
+    Whole, since `dvc remote remove` empties one file: settings without a url break DVC.
+    """
     if name in repo.config["remote"]:
-        raise LemError(f".dvc/config: there is a remote {name!r}; `dvc remote remove {name}` or another name")
+        words = " && ".join(_removals(repo, name))
+        raise LemError(f".dvc/config: there is a remote {name!r}; take another name, or remove it: {words}")
+    known = {"url": url, "verify": "true"}
     with repo.config.edit("repo") as settings:
-        settings["remote"][name] = {"url": url, "verify": "true"}
+        settings["remote"][name] = dict(known)
         if default:
             settings["core"]["remote"] = name
     if endpoint:
         with repo.config.edit("local") as settings:
-            settings["remote"][name] = {"endpointurl": endpoint}
+            settings["remote"][name] = known | {"endpointurl": endpoint}
+
+
+def _removals(repo: Repo, name: str) -> list[str]:
+    """Return the commands that remove a remote from each file of settings that has it."""
+    held = {level: repo.config.load_one(level).get("remote", {}) for level in LEVELS}
+    return [f"dvc remote remove{word} {name}" for level, word in LEVELS.items() if name in held[level]]
 
 
 def overview() -> list[Sequence[object]]:

@@ -33,15 +33,22 @@ from lem.verify.survey import (
 if TYPE_CHECKING:
     from dvc.repo import Repo
     from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_data.hashfile.tree import Tree
+
+    from lem.verify.restore import Copies
 
 Say = Callable[[str], object]
 
 
 @dataclass
 class Sources:
-    """The cache, the remotes in the order in which they are asked, and who is told what."""
+    """The cache, the remotes in the order in which they are asked, and who is told what.
+
+    outs: all that locks name; what the targets do not may still hold copies.
+    """
 
     repo: Repo
+    outs: Sequence[Out]
     cache: Store
     remotes: list[Store]
     say: Say
@@ -62,8 +69,8 @@ def pull(repo: Repo, targets: Sequence[str], say: Say, tick: Tick) -> list[Damag
     outs, unreadable = locked(repo)
     for path, why in unreadable.items():
         raise LemError(f"{path}: {why}; bring it back with: git checkout -- {path}")
+    sources = Sources(repo, outs, objects.cache(repo), in_order(repo, say), say, tick)
     outs = [out for out in chosen(repo, outs, targets) if out.cached]
-    sources = Sources(repo, objects.cache(repo), in_order(repo, say), say, tick)
     survey = _fetch(sources, outs)
     workspace(repo, survey, tick)
     _set_aside(sources, survey)
@@ -126,7 +133,7 @@ def _get(sources: Sources, files: Sequence[File]) -> set[HashInfo]:
         sources.say(f"cache: {_named(files, info)} is damaged: {why}; moved to {kept}")
     lacking = infos - found.sound
     if lacking:
-        lacking -= _from_workspace(sources, [file for file in files if file.info in lacking])
+        lacking -= _from_workspace(sources, lacking)
     for store in list(sources.remotes):
         if lacking:
             got = restore.bring(store, sources.cache, lacking, sources.tick)
@@ -135,20 +142,31 @@ def _get(sources: Sources, files: Sequence[File]) -> set[HashInfo]:
     return infos - lacking
 
 
-def _from_workspace(sources: Sources, files: Iterable[File]) -> set[HashInfo]:
-    """Take from the workspace what it holds whole: a copy is a copy."""
-    paths, texts = {}, {}
-    for file in files:
-        if file.info.isdir:
-            texts[file.info] = folder_listing(sources.repo, file.out)
-        else:
-            paths[file.info] = sources.root / file.path
+def _from_workspace(sources: Sources, lacking: set[HashInfo]) -> set[HashInfo]:
+    """Take from the workspace what it holds whole, by whatever name: a copy is a copy."""
+    paths: Copies[Path] = {}
+    texts: Copies[bytes] = {}
+    of_files = any(not info.isdir for info in lacking)
+    for out in (out for out in sources.outs if (sources.root / out.path).exists()):
+        if out.info.isdir and out.info in lacking:
+            texts.setdefault(out.info, []).append(folder_listing(sources.repo, out))
+        for file in files_of(out, _tree(sources, out)) if of_files else ():
+            if file.info in lacking and not file.info.isdir:
+                paths.setdefault(file.info, []).append(sources.root / file.path)
     place = Store("workspace", str(sources.root), True, {})
     opened = restore.from_workspace(paths, texts)
     got = restore.bring(place, sources.cache, [*paths, *texts], lambda done, more: None, opened).sound
     if got:
         sources.say(f"Took {len(got)} objects from the workspace into the cache.")
     return got
+
+
+def _tree(sources: Sources, out: Out) -> Tree | None:
+    """Return what a folder holds, by its listing in the cache or as it lies here; None for a file."""
+    if not out.info.isdir:
+        return None
+    here = objects.held(sources.cache, [out.info], lambda done, more: None)
+    return tree_of(sources.repo, [(sources.cache, here)], out)
 
 
 def _tell(sources: Sources, store: Store, got: Held, files: Sequence[File]) -> None:

@@ -58,10 +58,12 @@ def changed_files(repo: Repo) -> list[str]:
     urls = [str(settings["url"]) for settings in repo.config["remote"].values()]
     places = [Path(url) for url in urls if "://" not in url]
     inside = [place.relative_to(repo.root_dir) for place in places if place.is_relative_to(repo.root_dir)]
-    call += [f":(exclude,top){place.as_posix()}" for place in inside]
+    call += [f":(exclude,literal){place.as_posix()}" for place in inside if place.parts]
     try:
-        done = subprocess.run(call, cwd=repo.root_dir, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
+        done = subprocess.run(
+            call, cwd=repo.root_dir, capture_output=True, text=True, errors="replace", check=False
+        )
+    except OSError:  # no git
         return []
     return [line[3:] for line in done.stdout.split("\0") if line]
 

@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lem.verify import mends, objects
-from lem.verify.locks import locked
+from lem.verify.locks import Out, locked
 from lem.verify.objects import Held, Store, Tick
 from lem.verify.survey import DIFFERS, MISSING, SOUND, File, Survey, look, wanted
 
@@ -57,11 +57,11 @@ def examine(remotes: Sequence[str] | None = None) -> list[Damage]:
 
 def show(found: Sequence[Damage], fmt: str) -> str:
     """Return what was found as a table, or in another format of `lem sql`."""
-    from lem.sql_command import render
+    from lem.verify.page import rendered
 
     if fmt == "table" and not found:
         return "Nothing is damaged, missing or changed.\n"
-    return render([column.name for column in fields(Damage)], [astuple(one) for one in found], fmt)
+    return rendered([column.name for column in fields(Damage)], [astuple(one) for one in found], fmt)
 
 
 def locks(unreadable: dict[str, str]) -> list[Damage]:
@@ -114,8 +114,7 @@ def _of_workspace(survey: Survey, file: File, state: str) -> Damage:
     if state == DIFFERS:
         state = "changed: its bytes are not those its lock names, and no whole listing says which file"
     if state == MISSING:
-        left = whole.cache or whole.remotes
-        state = "missing: not checked out" if left else "missing, and no whole copy was found"
+        state = "missing: not checked out" if whole.anywhere else "missing, and no whole copy was found"
         if not file.out.cached:
             state = "missing: neither cache nor remotes carry it"
     path = file.path.rstrip("/")
@@ -184,9 +183,15 @@ def strays(survey: Survey, tick: Tick) -> list[Damage]:
 
 
 def _each(survey: Survey, store: Store) -> list[File]:
-    """Return the files whose objects belong into a store, one for each object."""
+    """Return the files whose objects belong into a store, one for each object: one whole here, if any is."""
     needed = wanted(store, survey.files)
-    return list({file.info: file for file in reversed(survey.files) if file.info in needed}.values())[::-1]
+    found: dict[HashInfo, File] = {}
+    for file in survey.files:
+        if file.info in needed:
+            other = found.setdefault(file.info, file)
+            if survey.here[other.path] != SOUND == survey.here[file.path]:
+                found[file.info] = file
+    return list(found.values())
 
 
 def _first(survey: Survey, info: HashInfo, store: Store) -> File:
@@ -202,16 +207,29 @@ def _mend(survey: Survey, store: Store, file: File) -> str:
     there = _relative(survey, store.path(file.info)) if store.local else ""
     if there and not (whole.cache or whole.here or whole.remotes) and _in_git(survey, there):
         return f"rm -f {quote(there)} && git checkout -- {quote(there)}"
-    return mends.for_remote(store, file.out, whole, damaged)
+    return mends.for_remote(store, file.out, whole, damaged, _committed(survey, file.out))
+
+
+def _committed(survey: Survey, out: Out) -> bool:
+    """Return whether the last commit's lock names an output's hash; True where nothing is ever committed."""
+    if out.lock not in survey.commits:
+        survey.commits[out.lock] = _git(survey, "show", f"HEAD:./{out.lock}") or ""
+    return str(out.info.value) in survey.commits[out.lock] or _git(survey, "rev-parse", "HEAD") is None
 
 
 def _in_git(survey: Survey, path: str) -> bool:
     """Return whether git has a file: a remote inside the tree may be committed."""
-    call = ["git", "cat-file", "-e", f"HEAD:{path}"]
+    return _git(survey, "cat-file", "-e", f"HEAD:./{path}") is not None
+
+
+def _git(survey: Survey, *words: str) -> str | None:
+    """Return what git says in the study's folder, which may be one of a repository; None where it refuses."""
+    how: dict[str, Any] = {"capture_output": True, "text": True, "errors": "replace", "check": False}
     try:
-        return subprocess.run(call, cwd=survey.root, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        return False
+        done = subprocess.run(["git", *words], cwd=survey.root, **how)
+    except OSError:  # no git
+        return None
+    return None if done.returncode else str(done.stdout)
 
 
 def _relative(survey: Survey, path: str) -> str:

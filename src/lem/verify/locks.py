@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Out:
-    """An output as a lock names it; path from the root of the repository, stage as DVC addresses it."""
+    """An output as a lock names it; path and lock from the root of the repository, stage as DVC has it."""
 
     path: str
     info: HashInfo
@@ -27,6 +27,7 @@ class Out:
     made: bool  # by a command that can be run again
     cached: bool
     pushed: bool
+    lock: str = ""
 
 
 def locked(repo: Repo) -> tuple[list[Out], dict[str, str]]:
@@ -62,4 +63,7 @@ def _out(repo: Repo, out: Any) -> Out:  # noqa: ANN401
         made=bool(stage.cmd),
         cached=bool(out.use_cache),
         pushed=bool(out.use_cache and out.can_push and not stage.is_repo_import),
+        lock=Path(_lock(stage.path) if stage.path.endswith(".yaml") else stage.path)
+        .relative_to(repo.root_dir)
+        .as_posix(),
     )

@@ -87,15 +87,19 @@ class Held:
 def opened() -> Iterator[Repo]:
     """Yield the DVC repository around this folder; LemError if there is none or its settings are broken."""
     from dvc.config import ConfigError
-    from dvc.exceptions import NotDvcRepoError
+    from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
+    from dvc.scm import SCMError
 
     try:
         repo = Repo()
     except NotDvcRepoError as err:
         raise LemError("no DVC repository here or above; run `git init` and `dvc init`") from err
     except ConfigError as err:
-        raise LemError(f".dvc/config: {line(err)}; mend it, or `git checkout -- .dvc/config`") from err
+        mend = "mend them, or: git checkout -- .dvc/config (of .dvc/config.local git knows nothing)"
+        raise LemError(f".dvc/config or .dvc/config.local: {line(err)}; {mend}") from err
+    except (DvcException, SCMError) as err:
+        raise LemError(f"dvc: {line(err)}") from err
     with closing(repo):
         try:
             yield repo

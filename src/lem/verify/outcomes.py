@@ -25,11 +25,12 @@ SURROUNDINGS = ("engine", "device", "blas")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of asking a recorded answer again."""
+    """What came of asking a recorded answer again; nats: of a given answer, how far apart, null of texts."""
 
     answer: Response
     verdict: str
     detail: str = ""
+    nats: float | None = None
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,9 @@ def weighed(then: Response, logprob: float | None, terms: Terms) -> Outcome:
         return Outcome(then, DIFFERENT, f"{then.logprob} nats recorded, {logprob} now")
     apart = abs(logprob - then.logprob)
     if not apart:
-        return Outcome(then, IDENTICAL, terms.around)
+        return Outcome(then, IDENTICAL, terms.around, 0.0)
     verdict = NEAR if apart <= terms.tolerance else DIFFERENT
-    return Outcome(then, verdict, _joined(f"{apart:.2g} nats apart", terms.around))
+    return Outcome(then, verdict, _joined(f"{apart:.2g} nats apart", terms.around), apart)
 
 
 def _joined(*parts: str) -> str:

@@ -78,7 +78,7 @@ def _lay_out(revision: str, data: Path) -> None:
         with Repo.open(".", rev=revision) as repo:
             files = DVCFileSystem(repo)
             infos = files.find(layout.DATA.as_posix(), detail=True)
-            found = {name: info for name, info in infos.items() if _is_record(name)}
+            found = {name: info for name, info in infos.items() if _is_record(name) and _is_made(info)}
             kept = {name: info["dvc_info"]["entry"] for name, info in found.items() if info.get("dvc_info")}
             _fetch(repo, revision, kept)
             for name in found:
@@ -99,6 +99,11 @@ def _lay_out(revision: str, data: Path) -> None:
 
 def _is_record(name: str) -> bool:
     return any(PurePath(name).match(glob) for globs in layout.GLOBS.values() for glob in globs)
+
+
+def _is_made(info: dict[str, Any]) -> bool:
+    """Return whether a file of a revision has bytes: the output of a stage that never ran has none."""
+    return not info.get("dvc_info") or info["dvc_info"]["entry"].hash_info is not None
 
 
 def _fetch(repo: Any, revision: str, kept: dict[str, Any]) -> None:  # noqa: ANN401

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from lem import layout, params
 from lem.errors import LemError
 from lem.record_files import read_json, read_jsonl
 from lem.records import OWN, Response, Run, Score
+from lem.run.plan import matches
 
 if TYPE_CHECKING:
     from lem.verify.outcomes import Outcome
@@ -37,9 +37,10 @@ class Drawn:
     cannot: dict[str, int]
 
 
-def draw(number: int, seed: int, only: str | None = None) -> Drawn:
+def draw(number: int, seed: int, only: Sequence[str] = ()) -> Drawn:
     """Return so many of this study's own answers, drawn from its runs in turn; all where there are fewer.
 
+    only: shell patterns of model names, with or without a training seed.
     Raises LemError where there is none that could be asked again.
     """
     study = params.load()
@@ -64,11 +65,11 @@ def _own(table: str) -> list[Path]:
     return [path for path in found if path.relative_to(layout.DATA).parts[0] != IMPORTED]
 
 
-def _wanted(row: Response | Score, only: str | None) -> bool:
-    return row.source == OWN and (only is None or fnmatchcase(row.model, only))
+def _wanted(row: Response | Score, only: Sequence[str]) -> bool:
+    return row.source == OWN and (not only or matches(row.model, only))
 
 
-def _kept_no_answers(only: str | None) -> dict[str, int]:
+def _kept_no_answers(only: Sequence[str]) -> dict[str, int]:
     """Return {why: scores} of the leaderboard's cells, which have no answers among the records."""
     scores = sum(
         _wanted(row, only)

@@ -6,13 +6,14 @@ got = bring(objects.remote(repo, "store"), cache, lacking, tick)
 
 from __future__ import annotations
 
+import contextlib
 import io
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from lem.verify import objects
 from lem.verify.objects import Held, Store, Tick
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 ASIDE = Path(".lem/damaged")
 PIECE = 1 << 20  # bytes read at a time
 
+Thing = TypeVar("Thing")
+Copies = dict["HashInfo", list[Thing]]
 Open = Callable[[Store, "HashInfo"], BinaryIO]
 
 
@@ -83,14 +86,20 @@ def _take(folder: Path, cache: Store, opened: Open, store: Store, info: HashInfo
     return actual
 
 
-def from_workspace(paths: dict[HashInfo, Path], texts: dict[HashInfo, bytes]) -> Open:
-    """Return how objects are read that the workspace holds: files, and listings of its folders."""
+def from_workspace(paths: Copies[Path], texts: Copies[bytes]) -> Open:
+    """Return how objects are read that the workspace may hold: files, and listings of its folders.
+
+    Of several places the first is taken whose bytes are right.
+    """
 
     def opened(store: Store, info: HashInfo) -> BinaryIO:
-        if info in texts:
-            return io.BytesIO(texts[info])
-        if info not in paths:
-            raise FileNotFoundError(str(info.value))
-        return paths[info].open("rb")
+        for text in texts.get(info, ()):
+            if objects.listing(info, text) is not None:
+                return io.BytesIO(text)
+        for path in paths.get(info, ()):
+            with contextlib.suppress(OSError):  # not there, or nobody may read it: perhaps the next
+                if objects.file_digest(path, str(info.name)) == info.value:
+                    return path.open("rb")
+        raise FileNotFoundError(str(info.value))
 
     return opened

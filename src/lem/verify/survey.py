@@ -41,7 +41,8 @@ class Survey:
 
     here: of every path of a lock, SOUND, MISSING or what is wrong with it in the workspace; of a folder's
     listing DIFFERS where its files do; extra: files of a folder that its listing does not name; blank:
-    folders whose listing is nowhere; stores: the cache first.
+    folders whose listing is nowhere; stores: the cache first; commits: of each lock that was asked for,
+    the text that the last commit has.
     """
 
     root: Path
@@ -50,6 +51,7 @@ class Survey:
     extra: dict[str, Out] = field(default_factory=dict)
     blank: set[str] = field(default_factory=set)
     stores: list[tuple[Store, Held]] = field(default_factory=list)
+    commits: dict[str, str] = field(default_factory=dict)
 
     def whole(self, file: File) -> Whole:
         """Return where whole copies of a file's object are."""
@@ -58,6 +60,7 @@ class Survey:
         return Whole(
             cache=file.info in cache.sound,
             here=any(self.here[other.path] == SOUND for other in self.files if other.info == file.info),
+            in_place=self.here[file.path] == SOUND,
             remotes=tuple(store.name for store, held in remotes if file.info in held.sound),
             ready=file.out.path not in self.blank and all(info in cache.sound for info in needs),
         )

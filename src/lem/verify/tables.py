@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import filecmp
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from lem import layout, rules
 from lem.errors import LemError
 from lem.record_files import read_json, read_jsonl
 from lem.records import Record
+from lem.run.plan import matches
 from lem.run_log import progress
 from lem.verify import pairs
 from lem.verify.pairs import IDENTICAL, WRONG, Pair
@@ -56,10 +56,11 @@ class Found:
         return sum(of_table[verdict] for of_table in self.counts.values())
 
 
-def compare(here: Place, there: Place, tolerance: float, only: str | None = None) -> Found:
+def compare(here: Place, there: Place, tolerance: float, only: Sequence[str] = ()) -> Found:
     """Return what came of comparing every record of two places.
 
-    only: a pattern of model names (gemma*); records of others, and of none, are left out.
+    only: shell patterns of model names, with or without a training seed (gemma*); records of models
+    that fit none of them, and of no model, are left out.
     Raises LemError for a record file that is broken, and where a side has no record.
     """
     alone = _alone(here, there)
@@ -81,7 +82,7 @@ def compare(here: Place, there: Place, tolerance: float, only: str | None = None
             step(len(files[table][0] | files[table][1]))
     result = Found({table: counts[table] for table in rules.RECORDS}, wrong, alone)
     if not result.records:
-        raise LemError(f"no records to compare: no model is called {only!r} on either side"[:200])
+        raise LemError(f"no records to compare: no model is called {' or '.join(only)} on either side"[:200])
     return result
 
 
@@ -98,10 +99,10 @@ def _of_table(
     return equal, list(pairs.compared(table, left, right, terms.tolerance, terms.excuses))
 
 
-def _wanted(only: str | None) -> Callable[[Record], bool]:
+def _wanted(only: Sequence[str]) -> Callable[[Record], bool]:
     def wanted(record: Record) -> bool:
         name = getattr(record, "model", None) or getattr(record, "name", None)
-        return only is None or fnmatchcase(str(name or ""), only)
+        return not only or matches(name, only)
 
     return wanted
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from lem import layout, params
 from lem.errors import LemError
+from lem.screen import visible
 
 Encode = Callable[[str], Sequence[int]]
 BEFORE, AFTER = 20, 40  # characters of an excerpt on either side of where texts part
@@ -34,7 +35,7 @@ def first_difference(one: Sequence[object], other: Sequence[object]) -> int:
 
 def _excerpt(text: str, at: int) -> str:
     start, end = max(0, at - BEFORE), at + AFTER
-    shown = json.dumps(text[start:end], ensure_ascii=False)
+    shown = visible(json.dumps(text[start:end], ensure_ascii=False))
     return f"{'...' if start else ''}{shown}{'...' if end < len(text) else ''}"
 
 
