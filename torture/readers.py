@@ -94,9 +94,14 @@ def writing(here: Path, until: float, told: Counter[str], failures: list[str]) -
         before = lock.read_bytes()
         write(here, state)
         second = subprocess.Popen(
-            ["dvc", "repro", "-q"], cwd=here, env=environment(here), stderr=subprocess.PIPE, text=True
+            ["dvc", "repro"],  # with -q it would not say why it ends
+            cwd=here,
+            env=environment(here),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-        done = dvc(here, "repro", "-q")
+        done = dvc(here, "repro")
         _, said = second.communicate()
         for code, text in ((done.returncode, done.stderr), (second.returncode, said)):
             if code and not any(words in text for words in BUSY):
