@@ -131,27 +131,25 @@ def overview() -> dict[str, dict]:
     return {row["name"]: row for row in json.loads(data.lem(command, "list", "--format", "json"))}
 
 
-def test_an_added_remote_verifies_and_its_endpoint_is_not_committed(folder):
+def test_an_added_remote_verifies_and_its_endpoint_is_shared(folder):
+    """A colleague who has the address without the endpoint would ask another server, with his keys."""
     data.lem(command, "add", "mirror", "s3://bucket/x", "--default", "--endpoint", "http://127.0.0.1:9")
     shared = (folder / ".dvc/config").read_text()
     assert "url = s3://bucket/x" in shared and "verify = true" in shared.split("mirror")[-1]
-    assert "remote = mirror" in shared and "127.0.0.1" not in shared.split("mirror")[-1]
-    assert "127.0.0.1:9" not in shared and "127.0.0.1:9" in (folder / ".dvc/config.local").read_text()
+    assert "remote = mirror" in shared and "endpointurl = http://127.0.0.1:9" in shared
     told = data.lem(command, "add", "mirror", "s3://bucket/y", code=1)
-    assert told.endswith("remove it: dvc remote remove --local mirror && dvc remote remove mirror\n")
-    assert "config.local" in (folder / ".dvc/.gitignore").read_text()
+    assert told.endswith("take another name, or: lem remote remove mirror\n")
     data.lem(command, "add", "beside", "../shared")
     assert "url = ../../shared" in (folder / ".dvc/config").read_text()
 
 
-@pytest.mark.parametrize("words", [("--local", ""), ("", "--local"), ("",)])
-def test_a_remote_with_an_endpoint_can_be_removed_in_any_order_and_half(folder, words):
-    data.lem(command, "add", "mirror", "s3://bucket/x", "--endpoint", "http://127.0.0.1:9")
-    for word in words:
-        data.mend(" ".join(f"dvc remote remove {word} mirror".split()))
-        assert examine(["store"]) == []
-    left = {"mirror"} if len(words) == 1 else set()
-    assert set(overview()) == {"store", *left}
+def test_a_remote_is_forgotten_wherever_its_settings_are(folder):
+    data.lem(command, "add", "mirror", "s3://bucket/x", "--default", "--endpoint", "http://127.0.0.1:9")
+    data.mend("dvc remote modify --local mirror access_key_id none")
+    assert "dvc remote default store" in data.lem(command, "remove", "mirror")
+    assert examine(["store"]) == []
+    assert set(overview()) == {"store"}
+    assert "there are: store" in data.lem(command, "remove", "mirror", code=1)
 
 
 def test_settings_that_dvc_refuses_name_both_files(folder):
@@ -288,7 +286,7 @@ def test_edits_stay_and_are_named_with_both_ways_out(folder):
     (folder / "data/scores.csv").write_text("an edit\n")
     (folder / "data/answers/mine.jsonl").write_text("{}\n")
     told = data.lem(command, "pull", code=1)
-    assert "2 files or objects" in told
+    assert "2 files are not what the locks name" in told
     assert (folder / "data/scores.csv").read_text() == "an edit\n"
     assert (folder / "data/answers/mine.jsonl").is_file()
 

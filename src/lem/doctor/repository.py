@@ -143,11 +143,9 @@ def _dvc() -> list[Finding]:
 def _of_remote(repo: Any) -> list[Finding]:  # noqa: ANN401 (dvc is untyped)
     name = repo.config["core"].get("remote")
     if not name:
-        return [
-            warning(
-                "remote", "no default remote: results lie on this machine only", "dvc remote add -d NAME URL"
-            )
-        ]
+        others = sorted(repo.config["remote"])
+        mend = f"dvc remote default {others[0]}" if others else "lem remote add NAME URL --default"
+        return [warning("remote", "no default remote: dvc push and pull go nowhere", mend)]
     found = []
     if not repo.config["remote"].get(name, {}).get("verify"):
         mend = f"dvc remote modify {name} verify true"

@@ -66,7 +66,9 @@ def add(name: str, url: str, default: bool, endpoint: str | None) -> None:
     with objects.opened() as repo:
         write(repo, name, url, default, endpoint)
     reading = ", for reading only" if urlsplit(url).scheme.startswith("http") else ""
-    tell(f"Added remote {name}: {url}{reading}; fetched objects are verified.")
+    tell(
+        f"Added remote {name}: {url}{reading}; fetched objects are verified. Commit .dvc/config to share it."
+    )
 
 
 @command.command("list")
@@ -83,6 +85,33 @@ def listed(fmt: str | None) -> None:
     columns = ("name", "url", "default", "verify", "reachable", "missing", "error")
     rows = overview()
     click.echo(rendered(columns, rows, fmt or ("table" if sys.stdout.isatty() else "tsv")), nl=False)
+
+
+@command.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Forget the remote NAME; what lies there stays.
+
+    \b
+    Example:
+        lem remote remove mirror
+    """
+    from lem.verify import objects
+
+    with objects.opened() as repo:
+        held = [level for level in LEVELS if name in repo.config.load_one(level).get("remote", {})]
+        if not held:
+            raise LemError(f"{name}: no such remote; there are: {', '.join(repo.config['remote']) or 'none'}")
+        was_default = repo.config["core"].get("remote") == name
+        for level in held:
+            with repo.config.edit(level) as settings:
+                del settings["remote"][name]
+                if settings["core"].get("remote") == name:
+                    del settings["core"]["remote"]
+        rest = [other for other in repo.config["remote"] if other != name]
+    tell(f"Forgot remote {name}.")
+    if was_default and rest:
+        tell(f"There is no default remote now: dvc remote default {rest[0]}")
 
 
 @command.command()
@@ -108,7 +137,7 @@ def push(name: str | None, dirty: bool) -> None:
             raise LemError(f"not pushed: {why}; commit and `dvc repro`, or push it as it is with --dirty")
         found = publish(repo, store, tell, tick)
     if found:
-        click.echo(show(found, "table"), nl=False)
+        click.echo(show(found, "table" if sys.stdout.isatty() else "tsv"), nl=False)
         raise LemError(f"{store.place}: {len(found)} objects are missing or damaged after the push")
     tell(f"{store.place} holds everything that this study's locks name, every byte hashed.")
 
@@ -132,8 +161,11 @@ def pull(targets: tuple[str, ...]) -> None:
     with objects.opened() as repo, objects.bar() as tick:
         left = fetch(repo, targets, tell, tick)
     if left:
-        click.echo(show(left, "table"), nl=False)
-        raise LemError(f"{len(left)} files or objects are not what the locks name; each with its mend above")
+        click.echo(show(left, "table" if sys.stdout.isatty() else "tsv"), nl=False)
+        raise LemError(
+            f"{len(left)} files are not what the locks name, each with its mend above; "
+            "what is damaged on a remote: lem verify --integrity"
+        )
     click.echo("Everything is in place, every byte hashed.")
 
 
@@ -173,27 +205,16 @@ def _keyless(address: str, what: str) -> SplitResult:
 
 
 def write(repo: Repo, name: str, url: str, default: bool, endpoint: str | None) -> None:
-    """Write a remote into .dvc/config; with an endpoint also, and whole, into .dvc/config.local.
-
-    Whole, since `dvc remote remove` empties one file: settings without a url break DVC.
-    """
+    """Write a remote into .dvc/config, its endpoint too: without it a colleague would ask another server."""
     if name in repo.config["remote"]:
-        words = " && ".join(_removals(repo, name))
-        raise LemError(f".dvc/config: there is a remote {name!r}; take another name, or remove it: {words}")
-    known = {"url": url, "verify": "true"}
+        raise LemError(
+            f".dvc/config: there is a remote {name!r}; take another name, or: lem remote remove {name}"
+        )
+    known = {"url": url, "verify": "true"} | ({"endpointurl": endpoint} if endpoint else {})
     with repo.config.edit("repo") as settings:
-        settings["remote"][name] = dict(known)
+        settings["remote"][name] = known
         if default:
             settings["core"]["remote"] = name
-    if endpoint:
-        with repo.config.edit("local") as settings:
-            settings["remote"][name] = known | {"endpointurl": endpoint}
-
-
-def _removals(repo: Repo, name: str) -> list[str]:
-    """Return the commands that remove a remote from each file of settings that has it."""
-    held = {level: repo.config.load_one(level).get("remote", {}) for level in LEVELS}
-    return [f"dvc remote remove{word} {name}" for level, word in LEVELS.items() if name in held[level]]
 
 
 def overview() -> list[Sequence[object]]:

@@ -76,7 +76,7 @@ def pull(repo: Repo, targets: Sequence[str], say: Say, tick: Tick) -> list[Damag
     _set_aside(sources, survey)
     if ready := [out for out in outs if _fit(survey, out)]:
         _checkout(repo, ready)
-        say(f"Checked out {len(ready)} of {len(outs)} outputs.")
+        say(f"Checked out {len(ready)} outputs, of {len(outs)} asked for.")
         survey.here, survey.extra = {}, {}
         workspace(repo, survey, tick)
     return faults(survey)

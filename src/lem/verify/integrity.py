@@ -52,6 +52,7 @@ def examine(remotes: Sequence[str] | None = None) -> list[Damage]:
         names = list(repo.config["remote"]) if remotes is None else remotes
         outs, unreadable = locked(repo)
         survey = look(repo, outs, [objects.remote(repo, name) for name in names], tick)
+        survey.searched = set(names) >= set(repo.config["remote"])
         return [*locks(unreadable), *faults(survey), *strays(survey, tick)]
 
 
@@ -114,7 +115,8 @@ def _of_workspace(survey: Survey, file: File, state: str) -> Damage:
     if state == DIFFERS:
         state = "changed: its bytes are not those its lock names, and no whole listing says which file"
     if state == MISSING:
-        state = "missing: not checked out" if whole.anywhere else "missing, and no whole copy was found"
+        elsewhere = "no whole copy was found" if whole.searched else "no whole copy here; no remote asked"
+        state = "missing: not checked out" if whole.anywhere else f"missing, and {elsewhere}"
         if not file.out.cached:
             state = "missing: neither cache nor remotes carry it"
     path = file.path.rstrip("/")

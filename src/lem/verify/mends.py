@@ -28,6 +28,7 @@ class Whole:
     in_place: bool
     remotes: tuple[str, ...]
     ready: bool
+    searched: bool = True  # whether remotes were looked at, or there are none
 
     @property
     def anywhere(self) -> bool:
@@ -41,7 +42,7 @@ def for_workspace(path: str, out: Out, whole: Whole, there: bool) -> str:
     keep = f"  # or keep what is there: dvc commit -f {quote(out.stage)}" if there else ""
     if out.cached and whole.ready:
         return f"{clear}dvc checkout {quote(out.path)}{keep}"
-    if out.cached and whole.anywhere:
+    if out.cached and (whole.anywhere or not whole.searched):
         return f"{clear}lem remote pull {quote(out.path)}{keep}"
     return f"{clear}{again(path, out)}{keep}"
 
@@ -53,6 +54,8 @@ def for_cache(out: Out, file: str, whole: Whole) -> str:
         return f"{clear} && dvc fetch -r {whole.remotes[0]} {quote(out.path)}"
     if whole.here:
         return f"{clear} && {_from_here(out, whole)}"
+    if not whole.searched:
+        return f"{clear} && lem remote pull {quote(out.path)}"
     return f"{clear} && {again(out.path, out)}"
 
 

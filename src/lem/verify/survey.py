@@ -42,7 +42,7 @@ class Survey:
     here: of every path of a lock, SOUND, MISSING or what is wrong with it in the workspace; of a folder's
     listing DIFFERS where its files do; extra: files of a folder that its listing does not name; blank:
     folders whose listing is nowhere; stores: the cache first; commits: of each lock that was asked for,
-    the text that the last commit has.
+    the text that the last commit has; searched: whether all remotes were looked at.
     """
 
     root: Path
@@ -52,6 +52,7 @@ class Survey:
     blank: set[str] = field(default_factory=set)
     stores: list[tuple[Store, Held]] = field(default_factory=list)
     commits: dict[str, str] = field(default_factory=dict)
+    searched: bool = True
 
     def whole(self, file: File) -> Whole:
         """Return where whole copies of a file's object are."""
@@ -63,6 +64,7 @@ class Survey:
             in_place=self.here[file.path] == SOUND,
             remotes=tuple(store.name for store, held in remotes if file.info in held.sound),
             ready=file.out.path not in self.blank and all(info in cache.sound for info in needs),
+            searched=self.searched or not file.out.pushed,
         )
 
 

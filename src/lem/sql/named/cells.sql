@@ -1,6 +1,8 @@
 -- every cell of this study: what came out, or why nothing did
 with measured as (
-    select model, prompts, mode, metric, filter, scorer, n, unscored, value, low, high
+    select
+        model, prompts, mode, metric, filter, scorer, n, unscored,
+        round(value, 4) as value, round(low, 4) as low, round(high, 4) as high
     from summary
     where source = 'own' and regime = 'direct' and scorer <> 'harmony'
 ),
@@ -18,7 +20,7 @@ failed as (
     group by all
 ),
 final as (
-    select measured.*, coalesce(failed.error || ' (these are the rows of an earlier run)', if(n = 0, reasons.error, null)) as hole
+    select measured.*, coalesce(failed.error || ' (these are the rows of an earlier run)', if(n = 0 and scorer <> 'sign', reasons.error, null)) as hole
     from measured
     left join reasons using (model, prompts, mode, metric, scorer)
     left join (from failed where not judges) as failed using (model, prompts, mode)
