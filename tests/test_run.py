@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from lem import beat
+from lem.journal import Journal
 from lem.run import failures, merge
 from lem.run.plan import Planned, matches, named, spoken, total
 
@@ -299,6 +300,16 @@ def test_status_survives_any_json(study, lem, said):
     for seconds in (float("nan"), 10**400):
         Path(".lem/run.json").write_text(json.dumps(state | {"seconds": seconds, "seconds_left": 1}))
         assert lem("status").output == "Nothing runs here.\n"
+
+
+def test_a_stage_that_begins_sweeps_what_killed_ones_left(study):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    beat.FOLDER.mkdir(parents=True)
+    left = beat.FOLDER / f"{gone.pid}.json"
+    left.write_text("{}")
+    with Journal(Path(".lem/journal/judge-m.jsonl")):
+        assert not left.exists()
 
 
 def test_status_of_a_run(study, lem):
