@@ -532,13 +532,15 @@ def test_a_model_is_loaded_once_for_all_its_runs(ready, monkeypatch):
 
 def test_integrity_is_wired_and_fails_on_its_own(repository, lem):
     assert lem("verify", "--integrity", "--remote", "store").exit_code == 0
+    assert "Nothing is damaged" in lem("verify", "--integrity", "--offline").stderr
     kept = objects("store")[0]
     kept.chmod(0o644)
     kept.write_bytes(b"?")
     shown = lem("verify", "--integrity", "--format", "json", code=1)
     assert len(json.loads(shown.stdout)["integrity"]) == 1
     assert "tables" not in json.loads(shown.stdout), "not compared unless asked"
-    assert lem("verify", "--remote", "store", code=1).stderr.startswith("Error: --remote names")
+    assert lem("verify", "--remote", "store", code=1).stderr.startswith("Error: --remote and --offline say")
+    assert "no remote" in lem("verify", "--integrity", "--offline", "--remote", "store", code=1).stderr
 
 
 def test_the_trial_of_a_clone_counts_and_fails_as_it_should(monkeypatch):
