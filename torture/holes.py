@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from torture.trial import Trial, environment, study
+from torture.trial import Trial, environment, keep, study
 
 MODELS = 6
 KEPT = ("convert", "items", "answer", "score", "judge", "check", "warehouse")
@@ -70,10 +70,4 @@ def declare(here: Path, url: str) -> None:
     }
     params |= {"compare": [], "distil": {}}
     (here / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    pipeline = yaml.safe_load((here / "dvc.yaml").read_text())
-    stages = {name: pipeline["stages"][name] for name in KEPT}
-    stages["warehouse"] |= {"outs": [{"reports/tables": {"persist": True}}]}
-    stages["warehouse"].pop("metrics")
-    (here / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
-    for dep in stages["check"]["deps"]:
-        (here / dep).mkdir(parents=True, exist_ok=True)
+    keep(here, KEPT)

@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from torture.trial import Trial, environment, study
+from torture.trial import Trial, environment, keep, study
 
 READERS = 8
 SECONDS = 300.0
@@ -31,7 +31,8 @@ BUSY = ("is busy, it is being blocked by", "Unable to acquire lock")
 def run(folder: Path) -> Trial:
     """Return how often was read and written, and how many answers were errors or of two states."""
     here = study(folder / "study")
-    declare(here)
+    keep(here, KEPT)
+    shutil.rmtree(here / "seeds/published")
     write(here, 1)
     dvc(here, "repro", "-q", check=True)
     told: Counter[str] = Counter()
@@ -56,20 +57,6 @@ def run(folder: Path) -> Trial:
         "told to wait",
     )
     return Trial("readers", {**figures, **{name: told[name] for name in names}}, failures)
-
-
-def declare(here: Path) -> None:
-    """Keep the stages that two files need on their way to the tables."""
-    import yaml
-
-    pipeline = yaml.safe_load((here / "dvc.yaml").read_text())
-    stages = {name: pipeline["stages"][name] for name in KEPT}
-    stages["warehouse"] |= {"outs": [{"reports/tables": {"persist": True}}]}
-    stages["warehouse"].pop("metrics")
-    (here / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
-    for dep in stages["check"]["deps"]:
-        (here / dep).mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(here / "seeds/published")
 
 
 def write(here: Path, state: int) -> None:

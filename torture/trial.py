@@ -54,6 +54,19 @@ def study(folder: Path) -> Path:
     return folder
 
 
+def keep(folder: Path, names: tuple[str, ...]) -> None:
+    """Leave of a study's pipeline these stages alone, `warehouse` among them with nothing but its tables."""
+    import yaml
+
+    pipeline = yaml.safe_load((folder / "dvc.yaml").read_text())
+    stages = {name: pipeline["stages"][name] for name in names}
+    stages["warehouse"] |= {"outs": [{"reports/tables": {"persist": True}}]}
+    stages["warehouse"].pop("metrics")
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
+    for dep in stages["check"]["deps"]:
+        (folder / dep).mkdir(parents=True, exist_ok=True)
+
+
 def environment(folder: Path) -> dict[str, str]:
     """Return the environment of a command in a trial: offline, quiet, DVC's state beside the study."""
     return os.environ | {
