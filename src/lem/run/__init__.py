@@ -74,10 +74,10 @@ def command(targets: tuple[str, ...], dry: bool, only: tuple[str, ...], pull: bo
         merge.install()
         click.echo(outlook(planned), err=True)
         night = Night(repo, stages, planned, pull)
+        if not targets and not only:  # before the tables, which would still have their holes
+            failures.forget_all_but(stage.addressing for stage in repo.index.stages)
         with awake():
             night.run()
-        if not targets and not only:
-            failures.forget_all_but(stage.addressing for stage in repo.index.stages)
     return told_of(night)
 
 

@@ -45,13 +45,14 @@ class Planned:
 def opened() -> Iterator[Any]:
     """Yield the DVC repository of this folder; what DVC refuses ends in one line."""
     from dvc.exceptions import DvcException
-    from dvc.repo import Repo
 
-    try:
-        with Repo() as repo:
+    from lem.verify import objects
+
+    with objects.opened() as repo:
+        try:
             yield repo
-    except DvcException as err:
-        raise LemError(" ".join(f"{err}{f': {err.__cause__}' if err.__cause__ else ''}".split())) from err
+        except DvcException as err:
+            raise LemError(" ".join(f"{err}{f': {err.__cause__}' if err.__cause__ else ''}".split())) from err
 
 
 def chosen(repo: Any, targets: Sequence[str], only: Sequence[str]) -> list[Any]:  # noqa: ANN401 (dvc is untyped)
