@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from lem.verify.survey import File
 
 SCHEMES = ("", "s3", "ssh", "http", "https")
-LEVELS = {"local": " --local", "repo": "", "global": " --global", "system": " --system"}
-"""DVC's files of settings, and how its commands are told which."""
+LEVELS = ("local", "repo")
+"""DVC's settings that are this study's own; those of the user and the system serve other studies too."""
 FORMATS = ("table", "tsv", "json")
 
 
@@ -101,7 +101,8 @@ def remove(name: str) -> None:
     with objects.opened() as repo:
         held = [level for level in LEVELS if name in repo.config.load_one(level).get("remote", {})]
         if not held:
-            raise LemError(f"{name}: no such remote; there are: {', '.join(repo.config['remote']) or 'none'}")
+            there = ", ".join(repo.config["remote"]) or "none"
+            raise LemError(f"{name}: no remote of this study's own settings; there are: {there}")
         was_default = repo.config["core"].get("remote") == name
         for level in held:
             with repo.config.edit(level) as settings:
